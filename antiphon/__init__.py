@@ -1,0 +1,1 @@
+"""Antiphon answers speech with speech."""

@@ -1,0 +1,1 @@
+"""Where clients come in: hearing, the conversation, and the stages behind them."""

@@ -1,0 +1,1 @@
+"""The pure heart: events and time come in, commands go out."""

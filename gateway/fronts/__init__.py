@@ -1,0 +1,1 @@
+"""How clients come in; a front translates and decides nothing."""

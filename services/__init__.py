@@ -1,0 +1,1 @@
+"""The stages, one folder each, and the runtime that every process stands on."""

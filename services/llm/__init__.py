@@ -1,0 +1,1 @@
+"""The language-model proxy: one RPC writes one reply."""

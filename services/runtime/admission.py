@@ -1,0 +1,49 @@
+"""Admission: a replica knows how many streams it carries in real time and refuses the next one at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.runtime import metrics
+from services.runtime.errors import Full, Unavailable
+
+
+class Admission:
+    """Counts the streams of one process.
+
+    Attributes:
+        capacity: streams carried at once.
+        open: streams open now.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.open = 0
+        self._draining = False
+        metrics.STREAMS_CAPACITY.set(capacity)
+
+    def drain(self) -> None:
+        """Refuse every new stream from now on."""
+        self._draining = True
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Hold a place for one stream.
+
+        Raises:
+            Full: no place is free.
+            Unavailable: the process is draining.
+        """
+        if self._draining:
+            raise Unavailable("this replica is shutting down; try another")
+        if self.open >= self.capacity:
+            metrics.STREAMS_REFUSED.inc()
+            raise Full(
+                f"all {self.capacity} streams of this replica are in use; try another, or this one later"
+            )
+        self.open += 1
+        metrics.STREAMS_OPEN.set(self.open)
+        try:
+            yield
+        finally:
+            self.open -= 1
+            metrics.STREAMS_OPEN.set(self.open)

@@ -1,0 +1,33 @@
+"""Client channels to our own services, with limits and keepalive that agree with the servers'."""
+
+import json
+
+import grpc
+
+from services.runtime.server import KEEPALIVE_SECONDS
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+}
+
+
+def open_channel(
+    target: str, max_message_bytes: int = 4 * 1024 * 1024
+) -> grpc.aio.Channel:
+    """A channel to all replicas behind ``target``, each RPC to the next healthy one."""
+    return grpc.aio.insecure_channel(
+        target,
+        options=(
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.min_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ),
+    )

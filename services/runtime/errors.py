@@ -1,0 +1,178 @@
+"""The errors of the contract: each class is one gRPC status with its ``google.rpc`` details.
+
+Raise these; the server turns them into statuses (`services.runtime.rpc`), and clients turn statuses back into
+them (`from_rpc_error`), so that an error keeps its kind however many hops it crosses.
+"""
+
+from collections.abc import Iterable
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+
+class AntiphonError(Exception):
+    """Something went wrong that the caller is to be told of.
+
+    Attributes:
+        code: the gRPC status code that it becomes.
+        message: what happened and what to do about it, for a person.
+    """
+
+    code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def details(self) -> list[any_pb2.Any]:
+        """``google.rpc`` messages that say more than the code does."""
+        return []
+
+    def to_status(self) -> status_pb2.Status:
+        """The status that goes over the wire."""
+        number: int = self.code.value[0]
+        return status_pb2.Status(
+            code=number, message=self.message, details=self.details()
+        )
+
+
+class InvalidArgument(AntiphonError):
+    """The caller sent something that is not allowed.
+
+    Attributes:
+        field: path of the field in the request, e.g. ``config.language``.
+    """
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(
+        self, field: str, problem: str, allowed: Iterable[str] | str = ()
+    ) -> None:
+        listed = allowed if isinstance(allowed, str) else ", ".join(allowed)
+        self.field = field
+        self.problem = f"{problem}; allowed: {listed}" if listed else problem
+        super().__init__(f"{field}: {self.problem}" if field else self.problem)
+
+    def details(self) -> list[any_pb2.Any]:
+        """A ``BadRequest`` that names the field."""
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=self.field, description=self.problem
+        )
+        return [_pack(error_details_pb2.BadRequest(field_violations=[violation]))]
+
+
+class Full(AntiphonError):
+    """This replica carries all it can; another may have room.
+
+    Attributes:
+        retry_after: seconds after which this replica is worth another try.
+    """
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def details(self) -> list[any_pb2.Any]:
+        """A ``RetryInfo``, which tells "full" from other exhaustion."""
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(self.retry_after * 1e9))
+        return [_pack(error_details_pb2.RetryInfo(retry_delay=delay))]
+
+
+class TooMuch(AntiphonError):
+    """The caller goes over a limit that no other replica would lift, such as the size of a message."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(AntiphonError):
+    """The process is going away, or what it needs cannot be reached."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class DeadlineExceeded(AntiphonError):
+    """The budget ran out."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class FailedPrecondition(AntiphonError):
+    """The operator has to mend something before this can work."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class Cancelled(AntiphonError):
+    """The other side gave up."""
+
+    code = grpc.StatusCode.CANCELLED
+
+
+class EngineError(AntiphonError):
+    """A model failed on what it was given."""
+
+    code = grpc.StatusCode.INTERNAL
+
+
+_BY_CODE: dict[grpc.StatusCode, type[AntiphonError]] = {
+    kind.code: kind
+    for kind in (
+        Unavailable,
+        DeadlineExceeded,
+        FailedPrecondition,
+        Cancelled,
+        EngineError,
+        TooMuch,
+    )
+}
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
+    """The error that a peer meant by a status; ``peer`` names it in the message.
+
+    Codes that the contract does not use come back as `Unavailable` when they are gRPC's own way of saying that
+    nobody is there (``UNIMPLEMENTED`` from a wrong address, say), else as `EngineError`.
+    """
+    message = f"{peer}: {error.details() or error.code().name}"
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it reads
+    for detail in status.details if status else ():
+        bad = error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(bad) and bad.field_violations:
+            return InvalidArgument(
+                bad.field_violations[0].field, bad.field_violations[0].description
+            )
+        if detail.Unpack(retry):
+            return Full(message, retry.retry_delay.ToNanoseconds() / 1e9)
+    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        return InvalidArgument("", message)
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return Unavailable(f"{message} (is the address right?)")
+    return _BY_CODE.get(error.code(), EngineError)(message)
+
+
+def _pack(
+    message: error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
+) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+__all__ = [
+    "AntiphonError",
+    "Cancelled",
+    "DeadlineExceeded",
+    "EngineError",
+    "FailedPrecondition",
+    "Full",
+    "InvalidArgument",
+    "TooMuch",
+    "Unavailable",
+    "from_rpc_error",
+]

@@ -1,0 +1,118 @@
+"""Every metric of the project, served by each process on ``/metrics`` of its own port.
+
+Base units; labels from closed sets only, never an id.
+"""
+
+import threading
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+LATENCY_BUCKETS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.75,
+    1.0,
+    1.2,
+    1.5,
+    2.0,
+    3.0,
+    5.0,
+    10.0,
+)
+"""Seconds; budgets fall on edges."""
+
+RPC_DURATION = Histogram(
+    "antiphon_rpc_duration_seconds",
+    "Whole life of an RPC",
+    ["method", "code"],
+    buckets=LATENCY_BUCKETS,
+)
+STREAMS_OPEN = Gauge("antiphon_streams_open", "Streams open now")
+STREAMS_CAPACITY = Gauge(
+    "antiphon_streams_capacity", "Streams that this replica carries in real time"
+)
+STREAMS_REFUSED = Counter(
+    "antiphon_streams_refused_total", "Streams refused because the replica was full"
+)
+
+QUEUE_WAIT = Histogram(
+    "antiphon_queue_wait_seconds",
+    "Wait for a place in a batch",
+    ["stage", "work"],
+    buckets=LATENCY_BUCKETS,
+)
+BATCH_SIZE = Histogram(
+    "antiphon_batch_size",
+    "Work items in one batch",
+    ["stage", "work"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+COMPUTE = Histogram(
+    "antiphon_compute_seconds",
+    "One batch in the engine",
+    ["stage", "work"],
+    buckets=LATENCY_BUCKETS,
+)
+DROPPED_PARTIALS = Counter(
+    "antiphon_partials_dropped_total", "Partials that nobody needed any more"
+)
+
+FIRST_TOKEN = Histogram(
+    "antiphon_first_token_seconds",
+    "Request to first token",
+    ["upstream"],
+    buckets=LATENCY_BUCKETS,
+)
+UPSTREAM_ATTEMPTS = Counter(
+    "antiphon_upstream_attempts_total", "Tries at an upstream", ["upstream", "outcome"]
+)
+TOKENS = Counter(
+    "antiphon_tokens_total", "Tokens, as upstreams count them", ["upstream", "kind"]
+)
+
+FIRST_AUDIO = Histogram(
+    "antiphon_first_audio_seconds",
+    "First segment ready to first audio",
+    ["engine"],
+    buckets=LATENCY_BUCKETS,
+)
+SPOKEN_AUDIO = Counter(
+    "antiphon_spoken_audio_seconds_total", "Audio synthesized", ["engine"]
+)
+
+CONVERSATIONS_OPEN = Gauge("antiphon_conversations_open", "Conversations open now")
+TURNS = Counter("antiphon_turns_total", "Turns by how they went", ["outcome"])
+TURN_STAGE = Histogram(
+    "antiphon_turn_stage_seconds",
+    "Share of each stage in response latency",
+    ["stage"],
+    buckets=LATENCY_BUCKETS,
+)
+RESPONSE_LATENCY = Histogram(
+    "antiphon_response_latency_seconds",
+    "End of the user's speech to first audio byte of the answer",
+    buckets=LATENCY_BUCKETS,
+)
+BUDGET_OVERRUNS = Counter(
+    "antiphon_budget_overruns_total",
+    "Turns in which a stage overran its budget",
+    ["stage"],
+)
+
+
+def serve(port: int, host: str) -> tuple[WSGIServer, threading.Thread]:
+    """Serve ``/metrics``; shut the server down at the end.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    return start_http_server(port, addr=host)

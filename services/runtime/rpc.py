@@ -1,0 +1,116 @@
+"""What happens around every RPC of ours, whatever the service: admission, errors, trace, metrics, log context.
+
+Handlers are written in gRPC's read/write style (``await context.read()``, ``await context.write(...)``): an
+interceptor that iterates messages would cost time on each of them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import Any, cast
+
+import grpc
+from grpc_status import rpc_status
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from services.runtime import metrics, telemetry
+from services.runtime.admission import Admission
+from services.runtime.errors import AntiphonError, EngineError
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+Behavior = Callable[[Any, Any], Awaitable[Any]]
+
+
+class ContractInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of ``antiphon.*`` services; leaves health and reflection alone."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler with everything around it."""
+        handler = await continuation(details)
+        method = str(details.method)
+        if handler is None or not method.startswith("/antiphon."):
+            return handler
+        if handler.request_streaming and handler.response_streaming:
+            behavior = self._around(
+                cast(Behavior, handler.stream_stream), method, admit=True
+            )
+            make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = (
+                grpc.stream_stream_rpc_method_handler
+            )
+        elif handler.response_streaming:
+            behavior = self._around(
+                cast(Behavior, handler.unary_stream), method, admit=True
+            )
+            make = grpc.unary_stream_rpc_method_handler
+        else:
+            behavior = self._around(
+                cast(Behavior, handler.unary_unary), method, admit=False
+            )
+            make = grpc.unary_unary_rpc_method_handler
+        return make(behavior, handler.request_deserializer, handler.response_serializer)
+
+    def _around(self, behavior: Behavior, method: str, admit: bool) -> Behavior:
+        async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = time.perf_counter()
+            code = grpc.StatusCode.OK
+            parent = telemetry.extract(tuple(context.invocation_metadata() or ()))
+            attributes = {
+                telemetry.RPC_SYSTEM: "grpc",
+                telemetry.RPC_METHOD: method.lstrip("/"),
+            }
+            with telemetry.tracer.start_as_current_span(
+                method.lstrip("/"),
+                parent,
+                SpanKind.SERVER,
+                attributes,
+                record_exception=False,
+            ) as span:
+                try:
+                    with self._admission.stream() if admit else nullcontext():
+                        return await behavior(request, context)
+                except asyncio.CancelledError:
+                    code = grpc.StatusCode.CANCELLED
+                    raise
+                except AntiphonError as error:
+                    code = error.code
+                    await _abort(context, error)
+                except grpc.aio.AbortError:
+                    code = grpc.StatusCode.UNKNOWN
+                    raise
+                except Exception as error:
+                    code = grpc.StatusCode.INTERNAL
+                    log.exception("rpc failed", method=method)
+                    await _abort(
+                        context,
+                        EngineError(
+                            f"{type(error).__name__} in {method}; see this service's log"
+                        ),
+                    )
+                finally:
+                    span.set_attribute(telemetry.RPC_STATUS_CODE, code.name)
+                    if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
+                        span.set_attribute(telemetry.ERROR_TYPE, code.name)
+                        span.set_status(Status(StatusCode.ERROR))
+                    metrics.RPC_DURATION.labels(
+                        method.rsplit("/", 1)[-1], code.name
+                    ).observe(time.perf_counter() - started)
+
+        return run
+
+
+async def _abort(
+    context: grpc.aio.ServicerContext[Any, Any], error: AntiphonError
+) -> None:
+    await context.abort_with_status(rpc_status.to_status(error.to_status()))

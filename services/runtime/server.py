@@ -1,0 +1,160 @@
+"""The life of a service's process: settings, logs, server, warm-up, SERVING, drain, end. Once, for all services."""
+
+import asyncio
+import signal
+import sys
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.runtime import logs, metrics, telemetry
+from services.runtime.admission import Admission
+from services.runtime.errors import AntiphonError
+from services.runtime.rpc import ContractInterceptor
+from services.runtime.settings import ServiceSettings
+
+log = logs.get_logger(__name__)
+
+KEEPALIVE_SECONDS = 20
+"""Clients ping at this pace (`services.runtime.channel`); servers allow twice as often."""
+
+
+class Service(ABC):
+    """One gRPC service of ours.
+
+    Attributes:
+        name: what it is called in settings, logs and metrics.
+        full_names: names of the gRPC services that it offers, as health and reflection list them.
+        admission: set by the runtime before `start`.
+    """
+
+    name: ClassVar[str]
+    full_names: ClassVar[tuple[str, ...]]
+    admission: Admission
+
+    @abstractmethod
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicers to the server."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Load and warm everything; the service is SERVING when this returns.
+
+        Raises:
+            AntiphonError: it cannot work; the message says what to do.
+        """
+
+    async def drain(self) -> None:  # noqa: B027  # most services have nothing to say to their clients
+        """Tell long-lived clients to leave; new streams are refused already."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Free everything; no RPC runs any more."""
+
+
+def run(service: Service, settings: ServiceSettings) -> None:
+    """Run a service until it is told to stop; leaves with status 1 if it cannot start."""
+    logs.configure(settings)
+    try:
+        asyncio.run(_serve(service, settings))
+    except (AntiphonError, OSError) as error:
+        log.error("cannot start", reason=str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def _serve(service: Service, settings: ServiceSettings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    provider = telemetry.configure(service.name)
+    metrics_server, metrics_thread = metrics.serve(settings.metrics_port, settings.host)
+    service.admission = Admission(settings.max_streams)
+    server = create_server(settings, service.admission)
+    healthy = health.aio.HealthServicer()
+    await _set_health(healthy, service, serving=False)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection(
+        (*service.full_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    service.register(server)
+    port = bind(server, settings)
+    await server.start()
+    log.info("loading", port=port, metrics_port=metrics_server.server_port)
+    try:
+        starting = asyncio.create_task(service.start())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+        else:
+            await starting
+            await _set_health(healthy, service, serving=True)
+            log.info("serving", port=port)
+        await stopped
+        log.info(
+            "draining", open=service.admission.open, seconds=settings.drain_seconds
+        )
+        service.admission.drain()
+        await healthy.enter_graceful_shutdown()
+        await service.drain()
+    finally:
+        await server.stop(settings.drain_seconds if stopping.is_set() else 0)
+        await service.stop()
+        metrics_server.shutdown()
+        metrics_thread.join()
+        if provider is not None:
+            await asyncio.to_thread(provider.shutdown)
+    log.info("stopped")
+
+
+def create_server(settings: ServiceSettings, admission: Admission) -> grpc.aio.Server:
+    """A gRPC server with the limits of the contract."""
+    return grpc.aio.server(
+        interceptors=(ContractInterceptor(admission),),
+        options=(
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.max_send_message_length", settings.max_message_bytes),
+            ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.so_reuseport", 0),
+        ),
+    )
+
+
+def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+    """Take the port that the settings name.
+
+    Returns:
+        The port, also where the settings left the choice open.
+
+    Raises:
+        OSError: it is taken.
+    """
+    try:
+        return server.add_insecure_port(f"{settings.host}:{settings.port}")
+    except RuntimeError:
+        prefix = settings.model_config.get("env_prefix", "")
+        raise OSError(
+            f"port {settings.port} on {settings.host} is taken: stop what holds it, or set {prefix}PORT"
+        ) from None
+
+
+async def _set_health(
+    healthy: health.aio.HealthServicer, service: Service, serving: bool
+) -> None:
+    status = (
+        health_pb2.HealthCheckResponse.SERVING
+        if serving
+        else health_pb2.HealthCheckResponse.NOT_SERVING
+    )
+    for name in ("", *service.full_names):
+        await healthy.set(name, status)

@@ -1,0 +1,125 @@
+"""Settings of a process: environment, an optional YAML file, the command line.
+
+A later source wins: defaults, then the YAML file that ``ANTIPHON_CONFIG`` names (its section for the service),
+then environment variables, then flags. ``--help`` of every service lists all of them.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+CONFIG_VARIABLE = "ANTIPHON_CONFIG"
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told. Subclasses add their own and name their ``section``."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        env_ignore_empty=True,
+        protected_namespaces=(),
+    )
+    section: ClassVar[str] = ""
+
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; loopback unless told otherwise"
+    )
+    port: int = Field(0, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
+    )
+    max_streams: int = Field(
+        8,
+        ge=1,
+        description="streams carried at once; the next one is told RESOURCE_EXHAUSTED",
+    )
+    max_message_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, description="largest gRPC message taken"
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, description="time for running work to finish after SIGTERM"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level logged"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="json, or console for people; auto: console on a terminal"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags and arguments first, then the environment, then the YAML file."""
+        return init_settings, env_settings, _YamlSection(settings_cls)
+
+    @classmethod
+    def load(cls, arguments: list[str] | None = None) -> Self:
+        """Settings of this process; leaves with status 2 and a line for each field that is wrong.
+
+        Args:
+            arguments: command line without the program's name; default: this process's.
+        """
+        try:
+            return CliApp.run(
+                cls, cli_args=sys.argv[1:] if arguments is None else arguments
+            )
+        except ValidationError as error:
+            for problem in error.errors():
+                name = ".".join(str(part) for part in problem["loc"])
+                print(
+                    f"{cls.section}: setting {name!r}: {problem['msg']}",
+                    file=sys.stderr,
+                )
+            prefix = cls.model_config.get("env_prefix", "")
+            print(
+                f"Settings are flags (--NAME), variables ({prefix}NAME) or lines of "
+                f"the file that {CONFIG_VARIABLE} names; --help lists them all.",
+                file=sys.stderr,
+            )
+            raise SystemExit(2) from None
+
+
+class _YamlSection(PydanticBaseSettingsSource):
+    """The service's section of the YAML file that the environment names."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: the section is read whole."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The section's settings; empty without a file."""
+        path = os.environ.get(CONFIG_VARIABLE)
+        section = getattr(self.settings_cls, "section", "")
+        if not path:
+            return {}
+        try:
+            document = yaml.safe_load(Path(path).read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            print(f"{CONFIG_VARIABLE}={path}: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        values = document.get(section, {}) if isinstance(document, dict) else None
+        if not isinstance(values, dict):
+            print(
+                f"{CONFIG_VARIABLE}={path}: section {section!r} must map setting names to values",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+        return values

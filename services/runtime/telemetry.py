@@ -1,0 +1,61 @@
+"""Traces: the OpenTelemetry SDK, exporting by OTLP where the standard ``OTEL_*`` variables say so, else off.
+
+Names of spans and attributes are listed here and nowhere else. RPC and GenAI names follow OpenTelemetry's
+semantic conventions; ours begin with ``antiphon.``.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+tracer = trace.get_tracer("antiphon")
+
+RPC_SYSTEM = "rpc.system.name"
+RPC_METHOD = "rpc.method"
+RPC_STATUS_CODE = "rpc.status_code"
+ERROR_TYPE = "error.type"
+CONVERSATION_ID = "antiphon.conversation.id"
+TURN = "antiphon.turn"
+REVISION = "antiphon.revision"
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def configure(service: str) -> TracerProvider | None:
+    """Start exporting traces as ``antiphon-<service>``; None where no OTLP endpoint is set.
+
+    Shut the provider down at the end of the process, or its last spans are lost.
+    """
+    if (
+        not any(os.environ.get(name) for name in _ENDPOINTS)
+        or os.environ.get("OTEL_SDK_DISABLED") == "true"
+    ):
+        return None
+    resource = Resource.create(
+        {"service.name": os.environ.get("OTEL_SERVICE_NAME") or f"antiphon-{service}"}
+    )
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def extract(metadata: Sequence[tuple[str, str | bytes]]) -> Context:
+    """The trace context that a caller sent in gRPC metadata."""
+    carrier = {key: value for key, value in metadata if isinstance(value, str)}
+    return propagate.extract(carrier)
+
+
+def inject(
+    metadata: Mapping[str, str] | None = None, context: Context | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Metadata for a call, with the current trace context (or the given one) in it."""
+    carrier = dict(metadata or {})
+    propagate.inject(carrier, context)
+    return tuple(carrier.items())

@@ -1,0 +1,1 @@
+"""Recognizers behind one small interface, one file an engine."""

@@ -1,0 +1,1 @@
+"""Text to speech: one RPC speaks one reply."""

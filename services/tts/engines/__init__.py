@@ -1,0 +1,1 @@
+"""Voices behind one small interface, one file an engine."""
