@@ -4,6 +4,9 @@ Handlers are written in gRPC's read/write style (``await context.read()``, ``awa
 interceptor that iterates messages would cost time on each of them.
 """
 
+# grpc's handler types are generic for type checkers only, not at run time.
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
