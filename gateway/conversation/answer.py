@@ -1,0 +1,157 @@
+"""One answer: from the decision that it is the assistant's turn to the last sound of it.
+
+It knows nothing of the user's speech. The audio waits here, at the gateway's door, and is let out slightly ahead
+of real time.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.conversation.clocks import PlaybackClock
+from gateway.conversation.events import AudioSpoken
+from gateway.conversation.values import Policy, Ref, Stage, ToolCall, Usage
+from gateway.conversation.waterfall import Stopwatch
+
+_END_SLACK = 1e-6
+"""Seconds; keeps rounding from holding an answer open for ever."""
+
+
+class Waits(Enum):
+    """What an answer is waiting for; the value is the stage that a long wait is put down to."""
+
+    TRANSCRIPT = Stage.STT
+    CLAUSE = Stage.LLM
+    AUDIO = Stage.TTS
+
+
+@dataclass(slots=True)
+class Answer:
+    """The state of one answer.
+
+    Attributes:
+        ref: which attempt at which turn.
+        policy: how long to wait, and how far ahead to send.
+        stopwatch: the turn's instants so far.
+        since: when what it waits for was last seen to move, on the driver's clock.
+        said_from: position where the utterance that it answers began; None where there was none.
+        text: written so far.
+        tool_calls: made so far.
+        usage: tokens; known once it is written.
+        opened: the prompt has been sent.
+        written: the model is done.
+        spoken: the voice is done.
+        announced: the client knows of it.
+        playback: what has been heard.
+    """
+
+    ref: Ref
+    policy: Policy
+    stopwatch: Stopwatch
+    since: float
+    said_from: float | None = None
+    text: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    opened: bool = False
+    written: bool = False
+    spoken: bool = False
+    announced: bool = False
+    playback: PlaybackClock = field(default_factory=PlaybackClock)
+    _door: deque[AudioSpoken] = field(default_factory=deque)
+    _behind_door: float = 0.0
+    _clause_open: bool = False
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of audio that wait at the door."""
+        return self._behind_door
+
+    def write(self, text: str, now: float) -> None:
+        """The model wrote more."""
+        self.text += text
+        if not self._clause_open:
+            self.since = now
+
+    def clause(self, now: float) -> None:
+        """The voice took another clause."""
+        self.since = now
+        self._clause_open = True
+        if self.stopwatch.clause_at is None:
+            self.stopwatch.clause_at = now
+
+    def hold(self, audio: AudioSpoken, now: float) -> None:
+        """Audio came from the voice."""
+        self.since = now
+        self._clause_open = False
+        if self.stopwatch.audio_at is None:
+            self.stopwatch.audio_at = now
+        self._door.append(audio)
+        self._behind_door += audio.seconds
+
+    def release(self, now: float) -> list[AudioSpoken]:
+        """What may leave now: all that begins less than the policy's lead ahead of what has been heard."""
+        let_out: list[AudioSpoken] = []
+        while (
+            self._door
+            and self.playback.sent - self.playback.heard(now)
+            <= self.policy.lead + _END_SLACK
+        ):
+            audio = self._door.popleft()
+            self._behind_door -= audio.seconds
+            self.playback.send(audio.seconds, now)
+            let_out.append(audio)
+            self.since = now
+        if let_out and self.stopwatch.sent_at is None:
+            self.stopwatch.sent_at = now
+        return let_out
+
+    def played_out(self, now: float) -> bool:
+        """Whether all of it has been written, spoken and heard."""
+        if not (self.written and self.spoken) or self._door:
+            return False
+        return self.playback.sent - self.playback.heard(now) <= _END_SLACK
+
+    def heard_text(self, now: float) -> str:
+        """The text that the listener has heard; what cannot be spoken counts as heard at the end."""
+        if self.played_out(now):
+            return self.text
+        return self.text_until(self.playback.heard(now))
+
+    def text_until(self, position: float) -> str:
+        """The text that is spoken by ``position`` of the reply's audio clock."""
+        return self.text[: self.playback.characters(position)]
+
+    def waits(self) -> Waits | None:
+        """What it is waiting for; None once nothing can fail any more."""
+        if not self.opened:
+            return Waits.TRANSCRIPT
+        if self.written and self.spoken:
+            return None
+        return Waits.AUDIO if self._clause_open or self.written else Waits.CLAUSE
+
+    def overdue_at(self) -> float | None:
+        """When to give up waiting; never while there is audio left to send."""
+        if self._door:
+            return None
+        match self.waits():
+            case Waits.TRANSCRIPT:
+                return self.since + self.policy.stt_timeout
+            case Waits.CLAUSE:
+                return self.since + self.policy.llm_timeout
+            case Waits.AUDIO:
+                return self.since + self.policy.tts_timeout
+            case None:
+                return None
+
+    def wake_at(self, now: float) -> float | None:
+        """When something happens to it without anybody saying so."""
+        ahead = self.playback.sent - self.playback.heard(now)
+        times = []
+        if self._door:
+            times.append(now + max(0.0, ahead - self.policy.lead))
+        elif self.written and self.spoken:
+            times.append(now + ahead)
+        if (overdue := self.overdue_at()) is not None:
+            times.append(overdue)
+        return min(times) if times else None

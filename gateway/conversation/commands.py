@@ -1,0 +1,220 @@
+"""What a conversation asks for: of the stages, and to be told to the client."""
+
+from dataclasses import dataclass
+
+from gateway.conversation.history import Message
+from gateway.conversation.values import (
+    Failure,
+    Outcome,
+    Ref,
+    ToolCall,
+    Transcript,
+    Usage,
+)
+from gateway.conversation.waterfall import Waterfall
+
+# --- to the stages ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Warm the model's cache with the beginning of the prompts to come."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Open an utterance and stream the input's audio into it from position ``start`` on."""
+
+    ref: Ref
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCheckpoint:
+    """Ask for a transcript of what has been heard, and hold audio back until `ResumeTranscribe`."""
+
+    ref: Ref
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeTranscribe:
+    """The user goes on: stream what was held back and what comes."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTranscribe:
+    """The utterance is over; held audio is dropped, other audio is streamed to its end."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTranscribe:
+    """Nobody needs this utterance any more."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Open a reply to the prompt."""
+
+    ref: Ref
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Hand text to the voice; the first piece opens it."""
+
+    ref: Ref
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishSpeaking:
+    """All text has been handed over."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    """Stop writing and speaking the reply."""
+
+    ref: Ref
+
+
+# --- to the client ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TellSpeechStarted:
+    """The user began to speak at ``at`` of the input's audio clock."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellSpeechStopped:
+    """The user stopped speaking at ``at`` of the input's audio clock."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellPartial:
+    """What the user seems to be saying."""
+
+    text: str
+    stable: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellTranscript:
+    """What the user said."""
+
+    turn: int
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class TellReplyStarted:
+    """An answer begins."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellText:
+    """The next piece of the answer's text."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellAudio:
+    """The next piece of the answer's audio, at ``position`` of its audio clock."""
+
+    turn: int
+    position: float
+    seconds: float
+    samples: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TellToolCall:
+    """The model asks for a function to be called."""
+
+    turn: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class TellInterrupted:
+    """Stop playing; what lies past ``at`` of the answer's audio clock was not heard."""
+
+    turn: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellTurnEnded:
+    """What became of a turn."""
+
+    turn: int
+    outcome: Outcome
+    heard_text: str
+    waterfall: Waterfall | None
+    usage: Usage
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The client did what the contract does not allow: end the conversation with INVALID_ARGUMENT."""
+
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """All is said: end the conversation."""
+
+    turns: int
+
+
+StageCommand = (
+    Prepare
+    | Transcribe
+    | TakeCheckpoint
+    | ResumeTranscribe
+    | FinishTranscribe
+    | CancelTranscribe
+    | Generate
+    | Speak
+    | FinishSpeaking
+    | CancelReply
+)
+Notice = (
+    TellSpeechStarted
+    | TellSpeechStopped
+    | TellPartial
+    | TellTranscript
+    | TellReplyStarted
+    | TellText
+    | TellAudio
+    | TellToolCall
+    | TellInterrupted
+    | TellTurnEnded
+    | Refuse
+    | Close
+)
+Command = StageCommand | Notice

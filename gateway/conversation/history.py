@@ -1,0 +1,135 @@
+"""What has been said, as the model is to read it.
+
+Only what was heard is kept of a reply: a model that believes to have said what nobody heard confuses people.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from gateway.conversation.values import Image, ToolCall
+
+
+class Speaker(Enum):
+    """Who says a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt.
+
+    Attributes:
+        speaker: who says it.
+        text: may be empty where there are images or tool calls.
+        images: shown with it.
+        tool_calls: asked for with it.
+        tool_call_id: on a tool's message, the call that it answers.
+    """
+
+    speaker: Speaker
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(slots=True)
+class History:
+    """The conversation so far.
+
+    Attributes:
+        instructions: said to the model before everything else; empty for none.
+        longest: messages kept; the oldest leave first, whole exchanges at a time.
+    """
+
+    instructions: str
+    longest: int = 64
+    _messages: list[Message] = field(default_factory=list)
+    _reply_index: int | None = None
+
+    def beginning(self) -> tuple[Message, ...]:
+        """What every prompt begins with."""
+        return (
+            (Message(Speaker.SYSTEM, self.instructions),) if self.instructions else ()
+        )
+
+    def prompt(self) -> tuple[Message, ...]:
+        """All messages, oldest first."""
+        return (*self.beginning(), *self._messages)
+
+    def add_user(self, text: str, images: tuple[Image, ...] = ()) -> None:
+        """The user says or shows something.
+
+        Joined to what they said just before, if nobody answered that: models want the roles to alternate.
+        """
+        said = Message(Speaker.USER, text, images)
+        if self._messages and self._messages[-1].speaker is Speaker.USER:
+            self._messages[-1] = _joined(self._messages[-1], said)
+        else:
+            self._messages.append(said)
+        self._forget_oldest()
+
+    def add_reply(self, text: str, calls: tuple[ToolCall, ...] = ()) -> None:
+        """The assistant was heard saying ``text``, or called tools; without either nothing is kept."""
+        self._reply_index = None
+        if text or calls:
+            self._messages.append(Message(Speaker.ASSISTANT, text, tool_calls=calls))
+            self._reply_index = len(self._messages) - 1
+
+    def add_tool_result(self, call_id: str, content: str) -> None:
+        """A tool gave something back; it stands behind its call, whatever was said since."""
+        index = len(self._messages)
+        for i, message in enumerate(self._messages):
+            if any(call.id == call_id for call in message.tool_calls):
+                index = i + 1
+        while (
+            index < len(self._messages)
+            and self._messages[index].speaker is Speaker.TOOL
+        ):
+            index += 1
+        self._messages.insert(
+            index, Message(Speaker.TOOL, content, tool_call_id=call_id)
+        )
+
+    def cut_reply(self, text: str) -> None:
+        """Of the last reply only ``text`` was heard, it turns out. Without a last reply this does nothing."""
+        index = self._reply_index
+        if index is None:
+            return
+        if text or self._messages[index].tool_calls:
+            self._messages[index] = replace(self._messages[index], text=text)
+            return
+        self._reply_index = None
+        del self._messages[index]
+        if 0 < index < len(self._messages):
+            before, after = self._messages[index - 1 : index + 1]
+            if before.speaker is after.speaker is Speaker.USER:
+                self._messages[index - 1 : index + 1] = [_joined(before, after)]
+
+    def _forget_oldest(self) -> None:
+        """Drop exchanges from the front, so that a prompt still begins with the user and has no half tool call."""
+        while len(self._messages) > self.longest:
+            starts = [
+                i
+                for i, message in enumerate(self._messages)
+                if message.speaker is Speaker.USER and i > 0
+            ]
+            if not starts:
+                return
+            del self._messages[: starts[0]]
+            if self._reply_index is not None:
+                self._reply_index = (
+                    index if (index := self._reply_index - starts[0]) >= 0 else None
+                )
+
+
+def _joined(first: Message, second: Message) -> Message:
+    return replace(
+        first,
+        text=f"{first.text} {second.text}".strip(),
+        images=first.images + second.images,
+    )
