@@ -1,0 +1,137 @@
+"""Settings of the gateway."""
+
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from gateway.conversation.values import Interrupt, Policy
+from services.runtime.settings import ServiceSettings
+
+DEFAULT_INSTRUCTIONS = (
+    "You are a friendly voice assistant. Your answers are spoken aloud, so answer in one or two short sentences, "
+    "without lists, markup or emoji."
+)
+
+
+class GatewaySettings(ServiceSettings):
+    """What the gateway can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="ANTIPHON_GATEWAY_")
+    section: ClassVar[str] = "gateway"
+
+    port: int = Field(
+        50050, ge=0, le=65535, description="gRPC port; 0 takes a free one"
+    )
+    metrics_port: int = Field(
+        9460, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
+    )
+    http_port: int = Field(
+        8080,
+        ge=0,
+        le=65535,
+        description="port of /healthz and /readyz; 0 takes a free one",
+    )
+    max_streams: int = Field(
+        100,
+        ge=1,
+        description="conversations carried at once; the next is RESOURCE_EXHAUSTED",
+    )
+
+    stt: str = Field(
+        "127.0.0.1:50051", description="address of the speech-to-text stage"
+    )
+    llm: str = Field(
+        "127.0.0.1:50052", description="address of the language-model stage"
+    )
+    tts: str = Field(
+        "127.0.0.1:50053", description="address of the text-to-speech stage"
+    )
+    voice_model: str = Field(
+        "silero-vad",
+        description="voice activity: name in the models catalogue, or a path",
+    )
+
+    instructions: str = Field(
+        DEFAULT_INSTRUCTIONS,
+        description="said to the model first, unless a client brings its own",
+    )
+    max_tokens: int = Field(
+        160,
+        ge=1,
+        description="longest answer in tokens, unless a client asks otherwise",
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="unset: as the upstream does"
+    )
+    history_messages: int = Field(
+        64, ge=2, description="messages of a conversation that the model gets to read"
+    )
+
+    silence: float = Field(
+        0.4, ge=0.1, le=5, description="seconds of silence that end a turn"
+    )
+    soft_end: float = Field(
+        0.16,
+        ge=0.03,
+        le=5,
+        description="seconds of silence after which a checkpoint is taken",
+    )
+    preroll: float = Field(
+        0.3,
+        ge=0,
+        le=2,
+        description="seconds before the start of speech that are transcribed too",
+    )
+    interrupt_after: float = Field(
+        0.25, ge=0.05, le=5, description="seconds of speech that interrupt an answer"
+    )
+    longest_utterance: float = Field(
+        120.0, ge=1, le=300, description="seconds after which a turn ends anyhow"
+    )
+    lead: float = Field(
+        0.3, ge=0.05, le=5, description="seconds of audio sent ahead of real time"
+    )
+
+    stt_timeout: float = Field(
+        15.0, gt=0, description="seconds to wait for a transcript"
+    )
+    llm_timeout: float = Field(
+        30.0, gt=0, description="seconds to wait for the next clause"
+    )
+    tts_timeout: float = Field(
+        15.0, gt=0, description="seconds to wait for a clause's audio"
+    )
+
+    budget_total: float = Field(
+        1.2, gt=0, description="seconds of response latency that a turn may take"
+    )
+    budget_endpointing: float = Field(
+        0.5, gt=0, description="of these, for deciding that the user is done"
+    )
+    budget_stt: float = Field(0.3, gt=0, description="of these, for the transcript")
+    budget_llm: float = Field(0.75, gt=0, description="of these, for the first clause")
+    budget_tts: float = Field(0.3, gt=0, description="of these, for the first audio")
+    budget_gateway: float = Field(
+        0.05, gt=0, description="of these, for the gateway itself"
+    )
+
+    def policy(self) -> Policy:
+        """The policy of a conversation that asks for nothing else."""
+        return Policy(
+            silence=self.silence,
+            soft_end=min(self.soft_end, self.silence),
+            preroll=self.preroll,
+            interrupt=Interrupt.SPEECH,
+            interrupt_after=self.interrupt_after,
+            longest_utterance=self.longest_utterance,
+            lead=self.lead,
+            stt_timeout=self.stt_timeout,
+            llm_timeout=self.llm_timeout,
+            tts_timeout=self.tts_timeout,
+        )
+
+    def budgets(self) -> dict[str, float]:
+        """Seconds by share of the waterfall, and ``total``."""
+        names = ("total", "endpointing", "stt", "llm", "tts", "gateway")
+        return {name: getattr(self, f"budget_{name}") for name in names}

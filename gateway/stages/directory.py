@@ -1,0 +1,111 @@
+"""The stages behind a gateway: their channels, what they say of themselves, whether they are healthy."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from antiphon.v1 import llm_pb2, stt_pb2, tts_pb2
+from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub, LanguageModelStub
+from antiphon.v1.stt_pb2_grpc import SpeechToTextAsyncStub, SpeechToTextStub
+from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub, TextToSpeechStub
+from services.runtime.channel import open_channel
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+Response = TypeVar("Response")
+
+_FRESH_SECONDS = 10.0
+_ASK_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the stages said of themselves; None for one that could not be asked."""
+
+    stt: stt_pb2.SpeechToTextDescribeResponse | None
+    llm: llm_pb2.LanguageModelDescribeResponse | None
+    tts: tts_pb2.TextToSpeechDescribeResponse | None
+
+
+class Stages:
+    """Channels and stubs of the three stages.
+
+    Args:
+        stt: address of speech to text.
+        llm: address of the language model.
+        tts: address of text to speech.
+    """
+
+    def __init__(self, stt: str, llm: str, tts: str) -> None:
+        self._channels = {
+            "stt": open_channel(stt),
+            "llm": open_channel(llm),
+            "tts": open_channel(tts),
+        }
+        # The generated stub has one class for both kinds of channel; its type hints have two.
+        self.stt: SpeechToTextAsyncStub = SpeechToTextStub(self._channels["stt"])
+        self.llm: LanguageModelAsyncStub = LanguageModelStub(self._channels["llm"])
+        self.tts: TextToSpeechAsyncStub = TextToSpeechStub(self._channels["tts"])
+        self._abilities: Abilities | None = None
+        self._asked_at = 0.0
+
+    async def abilities(self) -> Abilities:
+        """What the stages can do, asked anew every few seconds."""
+        if (
+            self._abilities is None
+            or time.monotonic() - self._asked_at > _FRESH_SECONDS
+        ):
+            stt, llm, tts = await asyncio.gather(
+                _ask(
+                    self.stt.Describe(
+                        stt_pb2.SpeechToTextDescribeRequest(), timeout=_ASK_TIMEOUT
+                    )
+                ),
+                _ask(
+                    self.llm.Describe(
+                        llm_pb2.LanguageModelDescribeRequest(), timeout=_ASK_TIMEOUT
+                    )
+                ),
+                _ask(
+                    self.tts.Describe(
+                        tts_pb2.TextToSpeechDescribeRequest(), timeout=_ASK_TIMEOUT
+                    )
+                ),
+            )
+            self._abilities = Abilities(stt, llm, tts)
+            self._asked_at = time.monotonic() if stt and llm and tts else 0.0
+        return self._abilities
+
+    async def health(self) -> dict[str, str]:
+        """``SERVING``, or what is wrong, by stage."""
+        names = list(self._channels)
+        found = await asyncio.gather(*(self._health(name) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def _health(self, name: str) -> str:
+        stub: Any = health_pb2_grpc.HealthStub(self._channels[name])
+        try:
+            response = await stub.Check(
+                health_pb2.HealthCheckRequest(), timeout=_ASK_TIMEOUT
+            )
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+
+async def _ask(call: Awaitable[Response]) -> Response | None:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        log.warning("a stage could not be asked what it is", code=error.code().name)
+        return None

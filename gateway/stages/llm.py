@@ -1,0 +1,106 @@
+"""The gateway's end of `LanguageModel`."""
+
+from collections.abc import Iterable
+
+from antiphon.v1 import llm_pb2
+from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub
+from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
+from gateway.conversation.history import Message, Speaker
+from gateway.conversation.values import Ref, Stage, ToolCall, Usage
+from gateway.stages.call import Metadata, Sink, StageCall
+from services.runtime.streams import read
+
+_ROLES = {
+    Speaker.SYSTEM: llm_pb2.ROLE_SYSTEM,
+    Speaker.USER: llm_pb2.ROLE_USER,
+    Speaker.ASSISTANT: llm_pb2.ROLE_ASSISTANT,
+    Speaker.TOOL: llm_pb2.ROLE_TOOL,
+}
+
+
+class Reply(StageCall):
+    """One reply on its way out of the language model.
+
+    Args:
+        stub: of the stage.
+        request: prompt and how to answer it.
+        ref: the revision that it works for.
+        sink: takes text and tool calls.
+        metadata: trace context.
+        timeout: seconds for the whole call.
+    """
+
+    def __init__(
+        self,
+        stub: LanguageModelAsyncStub,
+        request: llm_pb2.GenerateRequest,
+        ref: Ref,
+        sink: Sink,
+        metadata: Metadata,
+        timeout: float,
+    ) -> None:
+        super().__init__(Stage.LLM, ref, sink)
+        self._stub = stub
+        self._request = request
+        self._metadata = metadata
+        self._timeout = timeout
+
+    async def _talk(self) -> None:
+        call = self._stub.Generate(
+            self._request, timeout=self._timeout, metadata=self._metadata
+        )
+        ended = False
+        try:
+            while (response := await read(call)) is not None:
+                match response.WhichOneof("message"):
+                    case "text":
+                        self._sink(TextWritten(self.ref, response.text))
+                    case "tool_call":
+                        asked = response.tool_call
+                        self._sink(
+                            ToolCalled(
+                                self.ref,
+                                ToolCall(asked.id, asked.name, asked.arguments_json),
+                            )
+                        )
+                    case "summary":
+                        usage = response.summary.usage
+                        self._sink(
+                            ReplyWritten(
+                                self.ref,
+                                Usage(usage.prompt, usage.cached, usage.completion),
+                            )
+                        )
+                        ended = True
+            if not ended:
+                raise self._ended_early()
+        finally:
+            call.cancel()
+
+
+def to_messages(messages: Iterable[Message]) -> list[llm_pb2.Message]:
+    """A prompt in the words of the contract."""
+    return [
+        llm_pb2.Message(
+            role=_ROLES[message.speaker],
+            content=[
+                *([llm_pb2.ContentPart(text=message.text)] if message.text else []),
+                *(
+                    llm_pb2.ContentPart(
+                        image=llm_pb2.Image(
+                            data=image.data, media_type=image.media_type
+                        )
+                    )
+                    for image in message.images
+                ),
+            ],
+            tool_calls=[
+                llm_pb2.ToolCall(
+                    id=call.id, name=call.name, arguments_json=call.arguments_json
+                )
+                for call in message.tool_calls
+            ],
+            tool_call_id=message.tool_call_id,
+        )
+        for message in messages
+    ]

@@ -1,0 +1,87 @@
+"""The gateway's end of `TextToSpeech`."""
+
+import asyncio
+
+import grpc
+
+from antiphon.v1.tts_pb2 import SynthesizeConfig, SynthesizeRequest, SynthesizeResponse
+from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
+from gateway.conversation.events import (
+    AudioSpoken,
+    ClauseTaken,
+    MarkSpoken,
+    ReplySpoken,
+)
+from gateway.conversation.values import Ref, Stage
+from gateway.stages.call import BidirectionalCall, Metadata, Sink
+from services.runtime.units import PCM_BYTES, to_seconds
+
+
+class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
+    """One reply on its way through the voice.
+
+    Args:
+        stub: of the stage.
+        config: how to speak; its format names a sample rate.
+        ref: the revision that it works for.
+        sink: takes audio and marks.
+        room: set while the conversation has room for more audio; reading waits for it.
+        metadata: trace context.
+        timeout: seconds for the whole call.
+    """
+
+    def __init__(
+        self,
+        stub: TextToSpeechAsyncStub,
+        config: SynthesizeConfig,
+        ref: Ref,
+        sink: Sink,
+        room: asyncio.Event,
+        metadata: Metadata,
+        timeout: float,
+    ) -> None:
+        super().__init__(Stage.TTS, ref, sink)
+        self._stub = stub
+        self._room = room
+        self._metadata = metadata
+        self._timeout = timeout
+        self._bytes_per_second = config.format.sample_rate * PCM_BYTES
+        self._outgoing.put(SynthesizeRequest(config=config))
+
+    def speak(self, text: str) -> None:
+        """The next piece of the reply."""
+        self._outgoing.put(SynthesizeRequest(text=text))
+
+    def finish(self) -> None:
+        """The reply is complete."""
+        self._outgoing.finish()
+
+    def _open(
+        self,
+    ) -> "grpc.aio.StreamStreamCall[SynthesizeRequest, SynthesizeResponse]":
+        return self._stub.Synthesize(timeout=self._timeout, metadata=self._metadata)
+
+    async def _take(self, response: SynthesizeResponse) -> bool:
+        await self._room.wait()
+        match response.WhichOneof("message"):
+            case "segment":
+                if response.segment.spoken:
+                    self._sink(ClauseTaken(self.ref))
+            case "audio":
+                audio = response.audio
+                seconds = len(audio.samples) / self._bytes_per_second
+                self._sink(
+                    AudioSpoken(
+                        self.ref, to_seconds(audio.position), seconds, audio.samples
+                    )
+                )
+            case "mark":
+                self._sink(
+                    MarkSpoken(
+                        self.ref, response.mark.characters, to_seconds(response.mark.at)
+                    )
+                )
+            case "summary":
+                self._sink(ReplySpoken(self.ref))
+                return True
+        return False
