@@ -104,10 +104,13 @@ async def test_unknown_kinds_of_events_are_skipped() -> None:
         await exchange.say()
         await exchange.say(speech_started=pb.SpeechStarted())
 
-    async with scripted_gateway(script) as gateway, connect(gateway.target) as client:
-        async with client.converse() as conversation:
-            await conversation.finish()
-            kinds = [type(event) async for event in conversation]
+    async with (
+        scripted_gateway(script) as gateway,
+        connect(gateway.target) as client,
+        client.converse() as conversation,
+    ):
+        await conversation.finish()
+        kinds = [type(event) async for event in conversation]
     assert kinds == [pb.SpeechStarted, pb.ConversationEnded]
 
 
@@ -156,21 +159,27 @@ async def test_sending_into_a_conversation_that_broke_says_why_it_broke() -> Non
     async def script(exchange: Exchange) -> None:
         raise Full("no room left")
 
-    async with scripted_gateway(script) as gateway, connect(gateway.target) as client:
-        async with client.converse() as conversation:
-            with pytest.raises(Full, match="no room left"):
-                async for _ in conversation:
-                    pass
-            with pytest.raises(Full, match="no room left"):
-                await conversation.commit()
+    async with (
+        scripted_gateway(script) as gateway,
+        connect(gateway.target) as client,
+        client.converse() as conversation,
+    ):
+        with pytest.raises(Full, match="no room left"):
+            async for _ in conversation:
+                pass
+        with pytest.raises(Full, match="no room left"):
+            await conversation.commit()
 
 
 async def test_nothing_can_be_sent_after_finish() -> None:
-    async with scripted_gateway(_silent) as gateway, connect(gateway.target) as client:
-        async with client.converse() as conversation:
-            await conversation.finish()
-            with pytest.raises(Unavailable, match=r"finish|ended"):
-                await conversation.commit()
+    async with (
+        scripted_gateway(_silent) as gateway,
+        connect(gateway.target) as client,
+        client.converse() as conversation,
+    ):
+        await conversation.finish()
+        with pytest.raises(Unavailable, match=r"finish|ended"):
+            await conversation.commit()
 
 
 async def test_leaving_early_ends_the_conversation_at_the_gateway() -> None:
@@ -192,6 +201,8 @@ async def test_leaving_early_ends_the_conversation_at_the_gateway() -> None:
 
 async def test_describe_brings_what_the_gateway_says() -> None:
     description = pb.ConversationDescribeResponse(capacity=Capacity(streams=7))
-    async with scripted_gateway(_silent, description=description) as gateway:
-        async with connect(gateway.target) as client:
-            assert (await client.describe()).capacity.streams == 7
+    async with (
+        scripted_gateway(_silent, description=description) as gateway,
+        connect(gateway.target) as client,
+    ):
+        assert (await client.describe()).capacity.streams == 7
