@@ -4,17 +4,22 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from antiphon.v1 import llm_pb2, stt_pb2, tts_pb2
-from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub, LanguageModelStub
-from antiphon.v1.stt_pb2_grpc import SpeechToTextAsyncStub, SpeechToTextStub
-from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub, TextToSpeechStub
+from antiphon.v1.llm_pb2_grpc import LanguageModelStub
+from antiphon.v1.stt_pb2_grpc import SpeechToTextStub
+from antiphon.v1.tts_pb2_grpc import TextToSpeechStub
 from services.runtime.channel import open_channel
 from services.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub
+    from antiphon.v1.stt_pb2_grpc import SpeechToTextAsyncStub
+    from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
 
 log = get_logger(__name__)
 
@@ -48,7 +53,7 @@ class Stages:
             "llm": open_channel(llm),
             "tts": open_channel(tts),
         }
-        # The generated stub has one class for both kinds of channel; its type hints have two.
+        # There is one class of stub for both kinds of channel; the type hints have two.
         self.stt: SpeechToTextAsyncStub = SpeechToTextStub(self._channels["stt"])
         self.llm: LanguageModelAsyncStub = LanguageModelStub(self._channels["llm"])
         self.tts: TextToSpeechAsyncStub = TextToSpeechStub(self._channels["tts"])

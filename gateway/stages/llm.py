@@ -1,14 +1,17 @@
 """The gateway's end of `LanguageModel`."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from antiphon.v1 import llm_pb2
-from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
 from gateway.conversation.history import Message, Speaker
 from gateway.conversation.values import Ref, Stage, ToolCall, Usage
 from gateway.stages.call import Metadata, Sink, StageCall
 from services.runtime.streams import read
+
+if TYPE_CHECKING:
+    from antiphon.v1.llm_pb2_grpc import LanguageModelAsyncStub
 
 _ROLES = {
     Speaker.SYSTEM: llm_pb2.ROLE_SYSTEM,
@@ -32,7 +35,7 @@ class Reply(StageCall):
 
     def __init__(
         self,
-        stub: LanguageModelAsyncStub,
+        stub: "LanguageModelAsyncStub",
         request: llm_pb2.GenerateRequest,
         ref: Ref,
         sink: Sink,

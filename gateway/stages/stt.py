@@ -1,5 +1,7 @@
 """The gateway's end of `SpeechToText`."""
 
+from typing import TYPE_CHECKING
+
 import grpc
 
 from antiphon.v1.audio_pb2 import AudioChunk, AudioFormat
@@ -11,12 +13,14 @@ from antiphon.v1.stt_pb2 import (
     TranscribeResponse,
 )
 from antiphon.v1.stt_pb2 import Transcript as TranscriptMessage
-from antiphon.v1.stt_pb2_grpc import SpeechToTextAsyncStub
 from gateway.conversation.events import CheckpointHeard, FinalHeard, PartialHeard
 from gateway.conversation.values import Ref, Stage, Transcript, Word
 from gateway.hearing.tape import BYTES_PER_SECOND, SAMPLE_RATE, Tape
 from gateway.stages.call import BidirectionalCall, Metadata, Sink
 from services.runtime.units import to_seconds
+
+if TYPE_CHECKING:
+    from antiphon.v1.stt_pb2_grpc import SpeechToTextAsyncStub
 
 _FRAME_BYTES = BYTES_PER_SECOND * 80 // 1000
 """Audio crosses in frames of 80 ms; less only where something waits for it."""
@@ -40,7 +44,7 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
 
     def __init__(
         self,
-        stub: SpeechToTextAsyncStub,
+        stub: "SpeechToTextAsyncStub",
         turn: TurnRef,
         ref: Ref,
         sink: Sink,

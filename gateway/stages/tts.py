@@ -1,11 +1,11 @@
 """The gateway's end of `TextToSpeech`."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import grpc
 
 from antiphon.v1.tts_pb2 import SynthesizeConfig, SynthesizeRequest, SynthesizeResponse
-from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
 from gateway.conversation.events import (
     AudioSpoken,
     ClauseTaken,
@@ -15,6 +15,9 @@ from gateway.conversation.events import (
 from gateway.conversation.values import Ref, Stage
 from gateway.stages.call import BidirectionalCall, Metadata, Sink
 from services.runtime.units import PCM_BYTES, to_seconds
+
+if TYPE_CHECKING:
+    from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
 
 
 class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
@@ -32,7 +35,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
 
     def __init__(
         self,
-        stub: TextToSpeechAsyncStub,
+        stub: "TextToSpeechAsyncStub",
         config: SynthesizeConfig,
         ref: Ref,
         sink: Sink,

@@ -23,6 +23,9 @@ ERROR_TYPE = "error.type"
 CONVERSATION_ID = "antiphon.conversation.id"
 TURN = "antiphon.turn"
 REVISION = "antiphon.revision"
+OUTCOME = "antiphon.turn.outcome"
+WATERFALL = "antiphon.turn.waterfall"
+TURN_SPAN = "turn"
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 

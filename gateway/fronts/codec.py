@@ -1,0 +1,172 @@
+"""Between the contract's messages and the conversation's own events and notices; a table, with no logic of its own."""
+
+from antiphon.v1 import conversation_pb2 as pb
+from antiphon.v1 import llm_pb2, stt_pb2
+from gateway.conversation import commands as c
+from gateway.conversation import events as e
+from gateway.conversation.values import Failure, Image, Outcome, Transcript
+from gateway.conversation.waterfall import Waterfall
+from gateway.fronts.config import LONGEST_TEXT
+from services.runtime.errors import InvalidArgument
+from services.runtime.units import to_duration, to_seconds
+
+_OUTCOMES = {
+    Outcome.ANSWERED: pb.TURN_OUTCOME_ANSWERED,
+    Outcome.INTERRUPTED: pb.TURN_OUTCOME_INTERRUPTED,
+    Outcome.CANCELLED: pb.TURN_OUTCOME_CANCELLED,
+    Outcome.FAILED: pb.TURN_OUTCOME_FAILED,
+    Outcome.EMPTY: pb.TURN_OUTCOME_EMPTY,
+    Outcome.TOOL_CALLS: pb.TURN_OUTCOME_TOOL_CALLS,
+}
+
+
+def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
+    """What a client's message (other than config and audio) tells the conversation.
+
+    Args:
+        request: the message.
+        images: whether the model takes pictures.
+
+    Raises:
+        InvalidArgument: it says what is not allowed.
+    """
+    match request.WhichOneof("message"):
+        case "text":
+            if not request.text.text.strip() or len(request.text.text) > LONGEST_TEXT:
+                raise InvalidArgument(
+                    "text.text",
+                    "is empty or too long",
+                    f"1 to {LONGEST_TEXT} characters",
+                )
+            return e.TextSaid(request.text.text, request.text.respond)
+        case "image":
+            if not images:
+                raise InvalidArgument(
+                    "image",
+                    "the model takes no pictures",
+                    "another model alias, see Describe",
+                )
+            return e.ImageShown(
+                Image(request.image.image.data, request.image.image.media_type)
+            )
+        case "tool_result":
+            return e.ToolReturned(
+                request.tool_result.tool_call_id, request.tool_result.content
+            )
+        case "commit":
+            return e.Committed()
+        case "clear":
+            return e.Cleared()
+        case "cancel":
+            return e.ReplyCancelled()
+        case "truncate":
+            return e.ReplyTruncated(
+                request.truncate.turn, to_seconds(request.truncate.heard)
+            )
+        case "config":
+            raise InvalidArgument("config", "came twice", "once, as the first message")
+        case _:
+            raise InvalidArgument(
+                "message",
+                "is empty",
+                "audio, text, image, tool_result, commit, clear, cancel, truncate",
+            )
+
+
+def to_response(notice: c.Notice) -> pb.ConverseResponse:
+    """What a notice tells the client.
+
+    Raises:
+        ValueError: the notice ends the conversation, which is no message of its own.
+    """
+    match notice:
+        case c.TellSpeechStarted(at):
+            return pb.ConverseResponse(
+                speech_started=pb.SpeechStarted(at=to_duration(at))
+            )
+        case c.TellSpeechStopped(at):
+            return pb.ConverseResponse(
+                speech_stopped=pb.SpeechStopped(at=to_duration(at))
+            )
+        case c.TellPartial(text, stable):
+            partial = pb.PartialTranscript(text=text, stable_characters=stable)
+            return pb.ConverseResponse(partial_transcript=partial)
+        case c.TellTranscript(turn, transcript):
+            said = pb.UserTranscript(turn=turn, transcript=_transcript(transcript))
+            return pb.ConverseResponse(user_transcript=said)
+        case c.TellReplyStarted(turn):
+            return pb.ConverseResponse(reply_started=pb.ReplyStarted(turn=turn))
+        case c.TellText(turn, text):
+            return pb.ConverseResponse(reply_text=pb.ReplyText(turn=turn, text=text))
+        case c.TellAudio(turn, position, _, samples):
+            audio = pb.ReplyAudio(
+                turn=turn, position=to_duration(position), samples=samples
+            )
+            return pb.ConverseResponse(reply_audio=audio)
+        case c.TellToolCall(turn, call):
+            asked = llm_pb2.ToolCall(
+                id=call.id, name=call.name, arguments_json=call.arguments_json
+            )
+            return pb.ConverseResponse(
+                tool_call=pb.ConversationToolCall(turn=turn, call=asked)
+            )
+        case c.TellInterrupted(turn, at):
+            return pb.ConverseResponse(
+                reply_interrupted=pb.ReplyInterrupted(turn=turn, at=to_duration(at))
+            )
+        case c.TellTurnEnded():
+            return pb.ConverseResponse(turn_ended=_turn_ended(notice))
+        case c.Refuse() | c.Close():
+            raise ValueError(f"{type(notice).__name__} is no message")
+
+
+def _transcript(transcript: Transcript) -> stt_pb2.Transcript:
+    words = [
+        stt_pb2.Word(
+            text=word.text,
+            start=to_duration(word.start),
+            end=to_duration(word.end),
+            confidence=word.confidence,
+        )
+        for word in transcript.words
+    ]
+    return stt_pb2.Transcript(
+        text=transcript.text,
+        words=words,
+        language=transcript.language,
+        confidence=transcript.confidence,
+    )
+
+
+def _turn_ended(notice: c.TellTurnEnded) -> pb.TurnEnded:
+    return pb.TurnEnded(
+        turn=notice.turn,
+        outcome=_OUTCOMES[notice.outcome],
+        heard_text=notice.heard_text,
+        waterfall=_waterfall(notice.waterfall) if notice.waterfall else None,
+        usage=llm_pb2.TokenUsage(
+            prompt=notice.usage.prompt,
+            cached=notice.usage.cached,
+            completion=notice.usage.completion,
+        ),
+        error=_error(notice.failure) if notice.failure else None,
+    )
+
+
+def _waterfall(waterfall: Waterfall) -> pb.Waterfall:
+    return pb.Waterfall(
+        total=to_duration(waterfall.total),
+        endpointing=to_duration(waterfall.endpointing),
+        stt=to_duration(waterfall.stt),
+        llm=to_duration(waterfall.llm),
+        tts=to_duration(waterfall.tts),
+        gateway=to_duration(waterfall.gateway),
+        saved=to_duration(waterfall.saved),
+        overruns=waterfall.overruns,
+    )
+
+
+def _error(failure: Failure) -> pb.TurnError:
+    return pb.TurnError(
+        stage=failure.stage.value, code=failure.code, message=failure.message
+    )

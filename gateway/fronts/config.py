@@ -1,0 +1,148 @@
+"""A client's `ConversationConfig`, checked against what the stages can do, as `Options`."""
+
+from dataclasses import replace
+
+from antiphon.v1 import conversation_pb2 as pb
+from antiphon.v1 import llm_pb2
+from antiphon.v1.audio_pb2 import (
+    AUDIO_ENCODING_PCM_S16LE,
+    AUDIO_ENCODING_UNSPECIFIED,
+    AudioFormat,
+)
+from gateway.conversation.values import Interrupt, Policy
+from gateway.options import Options
+from gateway.settings import GatewaySettings
+from gateway.stages.directory import Abilities
+from services.runtime.errors import InvalidArgument
+from services.runtime.units import to_duration, to_seconds
+
+INPUT_RATE = 16_000
+OUTPUT_RATE = 24_000
+LONGEST_TEXT = 32_768
+"""Characters of instructions, or of one text from the user."""
+
+_INTERRUPTS = {
+    pb.INTERRUPT_POLICY_UNSPECIFIED: Interrupt.SPEECH,
+    pb.INTERRUPT_POLICY_SPEECH: Interrupt.SPEECH,
+    pb.INTERRUPT_POLICY_NEVER: Interrupt.NEVER,
+}
+
+
+def to_options(
+    config: pb.ConversationConfig, settings: GatewaySettings, abilities: Abilities
+) -> Options:
+    """What the client asked for, with every default filled in.
+
+    A stage that could not be asked what it can do is trusted to refuse what it cannot.
+
+    Raises:
+        InvalidArgument: a field is not allowed to be what it is.
+    """
+    if len(config.instructions) > LONGEST_TEXT:
+        raise InvalidArgument(
+            "config.instructions",
+            f"has {len(config.instructions)} characters",
+            f"at most {LONGEST_TEXT}",
+        )
+    if config.voice and abilities.tts:
+        _one_of(
+            "config.voice", config.voice, [voice.name for voice in abilities.tts.voices]
+        )
+    if config.language and abilities.stt:
+        _one_of("config.language", config.language, list(abilities.stt.languages))
+    if config.model and abilities.llm:
+        _one_of(
+            "config.model", config.model, [model.name for model in abilities.llm.models]
+        )
+    if config.speed and not 0.5 <= config.speed <= 2.0:
+        raise InvalidArgument("config.speed", f"is {config.speed:g}", "0.5 to 2.0")
+    return Options(
+        instructions=config.instructions or settings.instructions,
+        voice=config.voice,
+        language=config.language,
+        model=config.model,
+        input_rate=_rate("config.input_format", config.input_format, INPUT_RATE),
+        output_rate=_rate("config.output_format", config.output_format, OUTPUT_RATE),
+        tools=tuple(config.tools),
+        tool_choice=config.tool_choice if config.HasField("tool_choice") else None,
+        sampling=_sampling(config.sampling, settings),
+        policy=_policy(config.turn_taking, settings.policy()),
+        interim=config.interim_transcripts,
+        speed=config.speed or 1.0,
+    )
+
+
+def to_turn_taking(policy: Policy) -> pb.TurnTaking:
+    """A policy in the words of the contract."""
+    turn_taking = pb.TurnTaking()
+    if policy.silence is None:
+        turn_taking.manual.SetInParent()
+    else:
+        turn_taking.silence.silence.CopyFrom(to_duration(policy.silence))
+    turn_taking.interrupt = (
+        pb.INTERRUPT_POLICY_NEVER
+        if policy.interrupt is Interrupt.NEVER
+        else pb.INTERRUPT_POLICY_SPEECH
+    )
+    return turn_taking
+
+
+def _one_of(field: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise InvalidArgument(field, f"{value!r} is not known", allowed)
+
+
+def _rate(field: str, audio_format: AudioFormat, default: int) -> int:
+    if audio_format.encoding not in (
+        AUDIO_ENCODING_UNSPECIFIED,
+        AUDIO_ENCODING_PCM_S16LE,
+    ):
+        raise InvalidArgument(
+            f"{field}.encoding", f"is {audio_format.encoding}", "PCM_S16LE"
+        )
+    rate = audio_format.sample_rate or default
+    if not 8_000 <= rate <= 48_000:
+        raise InvalidArgument(f"{field}.sample_rate", f"is {rate} Hz", "8000 to 48000")
+    return rate
+
+
+def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sampling:
+    sampling = llm_pb2.Sampling(
+        max_tokens=settings.max_tokens, temperature=settings.temperature
+    )
+    sampling.MergeFrom(asked)
+    if sampling.HasField("temperature") and not 0 <= sampling.temperature <= 2:
+        raise InvalidArgument(
+            "config.sampling.temperature", f"is {sampling.temperature:g}", "0 to 2"
+        )
+    if sampling.HasField("top_p") and not 0 < sampling.top_p <= 1:
+        raise InvalidArgument(
+            "config.sampling.top_p", f"is {sampling.top_p:g}", "above 0, up to 1"
+        )
+    if sampling.max_tokens < 1:
+        raise InvalidArgument("config.sampling.max_tokens", "is 0", "at least 1")
+    if len(sampling.stop) > 4:
+        raise InvalidArgument(
+            "config.sampling.stop", f"has {len(sampling.stop)} texts", "at most 4"
+        )
+    return sampling
+
+
+def _policy(asked: pb.TurnTaking, default: Policy) -> Policy:
+    if asked.interrupt not in _INTERRUPTS:
+        raise InvalidArgument(
+            "config.turn_taking.interrupt", f"is {asked.interrupt}", "SPEECH, NEVER"
+        )
+    policy = replace(default, interrupt=_INTERRUPTS[asked.interrupt])
+    if asked.WhichOneof("endpointing") == "manual":
+        return replace(policy, silence=None)
+    if asked.silence.HasField("silence"):
+        silence = to_seconds(asked.silence.silence)
+        if not 0.1 <= silence <= 5:
+            raise InvalidArgument(
+                "config.turn_taking.silence.silence",
+                f"is {silence:g} s",
+                "0.1 s to 5 s",
+            )
+        return replace(policy, silence=silence, soft_end=min(policy.soft_end, silence))
+    return policy

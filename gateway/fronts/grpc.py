@@ -1,0 +1,167 @@
+"""The gRPC front: `Conversation.Converse`."""
+
+import asyncio
+from collections.abc import Callable
+
+import grpc
+
+from antiphon.v1 import conversation_pb2 as pb
+from antiphon.v1.audio_pb2 import AUDIO_ENCODING_PCM_S16LE, AudioFormat
+from antiphon.v1.conversation_pb2_grpc import ConversationServicer
+from antiphon.v1.stage_pb2 import Capacity
+from gateway.conversation import commands as c
+from gateway.conversation.events import InputEnded
+from gateway.fronts.codec import to_event, to_response
+from gateway.fronts.config import to_options, to_turn_taking
+from gateway.fronts.outbox import Outbox
+from gateway.options import Options
+from gateway.session import Session
+from gateway.sessions import Sessions
+from services.runtime.admission import Admission
+from services.runtime.errors import InvalidArgument
+from services.runtime.streams import read
+from services.runtime.units import PCM_BYTES, to_duration
+
+LONGEST_CHUNK = 10
+"""Seconds of audio in one message."""
+
+Context = grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse]
+
+
+class GrpcFront(ConversationServicer):
+    """Translates between gRPC clients and sessions.
+
+    Args:
+        sessions: opens conversations.
+        admission: tells how many there are.
+    """
+
+    def __init__(self, sessions: Sessions, admission: Admission) -> None:
+        self._sessions = sessions
+        self._admission = admission
+
+    async def Converse(self, _requests: object, context: Context) -> None:  # type: ignore[override]
+        """Hold one conversation."""
+        first = await read(context)
+        if first is None or first.WhichOneof("message") != "config":
+            raise InvalidArgument("config", "is missing", "it is the first message")
+        abilities = await self._sessions.stages.abilities()
+        options = to_options(first.config, self._sessions.settings, abilities)
+        images = abilities.llm is None or any(
+            model.images
+            for model in abilities.llm.models
+            if model.name == (options.model or "default")
+        )
+        outbox = Outbox()
+        async with self._sessions.open(options, outbox.put) as session:
+            await context.write(_ready(session.id, options))
+            session.begin()
+            heard = _Heard(options.input_rate)
+            reader = asyncio.create_task(_read(context, session, heard, images))
+            reader.add_done_callback(_failing(outbox))
+            try:
+                await _write(context, outbox, heard, options.output_rate)
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+
+    async def Describe(
+        self, _request: pb.ConversationDescribeRequest, _context: object
+    ) -> pb.ConversationDescribeResponse:
+        """What this gateway is, and what stands behind it."""
+        abilities = await self._sessions.stages.abilities()
+        capacity = Capacity(streams=self._admission.capacity, open=self._admission.open)
+        return pb.ConversationDescribeResponse(
+            stt=abilities.stt, llm=abilities.llm, tts=abilities.tts, capacity=capacity
+        )
+
+
+class _Heard:
+    """Counts and checks a client's audio."""
+
+    def __init__(self, rate: int) -> None:
+        self._bytes_per_second = rate * PCM_BYTES
+        self._bytes = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._bytes / self._bytes_per_second
+
+    def take(self, samples: bytes) -> None:
+        """Check one chunk.
+
+        Raises:
+            InvalidArgument: it holds half a sample, or too many of them.
+        """
+        if len(samples) % PCM_BYTES:
+            raise InvalidArgument(
+                "audio.samples", f"has {len(samples)} bytes", "whole 16-bit samples"
+            )
+        if len(samples) > LONGEST_CHUNK * self._bytes_per_second:
+            seconds = len(samples) / self._bytes_per_second
+            raise InvalidArgument(
+                "audio.samples",
+                f"holds {seconds:.1f} s",
+                f"at most {LONGEST_CHUNK} s a message",
+            )
+        self._bytes += len(samples)
+
+
+async def _read(
+    context: Context, session: Session, heard: _Heard, images: bool
+) -> None:
+    """Take what the client sends until it half-closes."""
+    loop = asyncio.get_running_loop()
+    while (request := await read(context)) is not None:
+        if request.WhichOneof("message") == "audio":
+            arrived = loop.time()
+            heard.take(request.audio.samples)
+            await session.hear(request.audio.samples, arrived)
+        else:
+            session.tell(to_event(request, images))
+    session.tell(InputEnded())
+
+
+async def _write(
+    context: Context, outbox: Outbox, heard: _Heard, output_rate: int
+) -> None:
+    """Tell the client what happens until the conversation closes."""
+    spoken = 0
+    while True:
+        notice = await outbox.next()
+        match notice:
+            case c.Refuse(field, problem):
+                raise InvalidArgument(field, problem)
+            case c.Close(turns):
+                ended = pb.ConversationEnded(
+                    turns=turns,
+                    audio_in=to_duration(heard.seconds),
+                    audio_out=to_duration(spoken / (output_rate * PCM_BYTES)),
+                )
+                await context.write(pb.ConverseResponse(ended=ended))
+                return
+            case c.TellAudio():
+                spoken += len(notice.samples)
+        await context.write(to_response(notice))
+
+
+def _failing(outbox: Outbox) -> Callable[[asyncio.Task[None]], None]:
+    def done(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            outbox.fail(error)
+
+    return done
+
+
+def _ready(conversation_id: str, options: Options) -> pb.ConverseResponse:
+    ready = pb.ConversationReady(
+        conversation_id=conversation_id,
+        input_format=AudioFormat(
+            encoding=AUDIO_ENCODING_PCM_S16LE, sample_rate=options.input_rate
+        ),
+        output_format=AudioFormat(
+            encoding=AUDIO_ENCODING_PCM_S16LE, sample_rate=options.output_rate
+        ),
+        turn_taking=to_turn_taking(options.policy),
+    )
+    return pb.ConverseResponse(ready=ready)

@@ -1,0 +1,46 @@
+"""The HTTP front: is the gateway alive, and are its stages there?"""
+
+from aiohttp import web
+
+from gateway.stages.directory import Stages
+
+
+class HttpFront:
+    """``/healthz``: this process answers. ``/readyz``: a conversation would be answered, or what is missing.
+
+    Args:
+        stages: whose health counts.
+    """
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        application = web.Application()
+        application.add_routes(
+            [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port.
+
+        Raises:
+            OSError: it is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        chosen: int = self._runner.addresses[0][1]
+        return chosen
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        health = await self._stages.health()
+        ready = all(status == "SERVING" for status in health.values())
+        body = {"status": "ready" if ready else "not ready", "stages": health}
+        return web.json_response(body, status=200 if ready else 503)

@@ -1,0 +1,39 @@
+"""What a client asked for, checked and with every default filled in."""
+
+from dataclasses import dataclass
+
+from antiphon.v1 import llm_pb2
+from gateway.conversation.values import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to hold one conversation.
+
+    Attributes:
+        instructions: said to the model first.
+        voice: name; empty for the stage's default.
+        language: BCP 47 tag; empty for the stage's default.
+        model: alias; empty for the default.
+        input_rate: of the client's audio, in Hz.
+        output_rate: of the audio that the client wants, in Hz.
+        tools: functions on offer.
+        tool_choice: None for the model's own choice.
+        sampling: how to choose tokens.
+        policy: when it is whose turn.
+        interim: whether partial transcripts are wanted.
+        speed: of the voice, relative.
+    """
+
+    instructions: str
+    voice: str
+    language: str
+    model: str
+    input_rate: int
+    output_rate: int
+    tools: tuple[llm_pb2.Tool, ...]
+    tool_choice: llm_pb2.ToolChoice | None
+    sampling: llm_pb2.Sampling
+    policy: Policy
+    interim: bool
+    speed: float

@@ -1,0 +1,71 @@
+"""The gateway as a service: hearing, conversations and fronts in one process."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import grpc
+import numpy as np
+
+from antiphon.v1.conversation_pb2_grpc import add_ConversationServicer_to_server
+from gateway.fronts.grpc import GrpcFront
+from gateway.fronts.http import HttpFront
+from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
+from gateway.sessions import Sessions
+from gateway.settings import GatewaySettings
+from gateway.stages.directory import Stages
+from services.runtime import models
+from services.runtime.logs import get_logger
+from services.runtime.server import Service
+
+log = get_logger(__name__)
+
+
+class Gateway(Service):
+    """Where clients come in.
+
+    Args:
+        settings: of the gateway.
+    """
+
+    name: ClassVar[str] = "gateway"
+    full_names: ClassVar[tuple[str, ...]] = ("antiphon.v1.Conversation",)
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the gRPC front."""
+        self._stages = Stages(
+            self._settings.stt, self._settings.llm, self._settings.tts
+        )
+        self._voice = SileroVoice(self._model())
+        self._sessions = Sessions(self._settings, self._stages, self._voice)
+        self._http = HttpFront(self._stages)
+        add_ConversationServicer_to_server(
+            GrpcFront(self._sessions, self.admission), server
+        )
+
+    async def start(self) -> None:
+        """Warm hearing and the channels, and listen for HTTP."""
+        await self._voice.probabilities(VoiceState(), np.zeros((1, WINDOW), np.float32))
+        await self._stages.abilities()
+        port = await self._http.start(self._settings.host, self._settings.http_port)
+        log.info("http", port=port, stages=await self._stages.health())
+
+    async def drain(self) -> None:
+        """Have every conversation end with the turn in progress."""
+        self._sessions.finish()
+
+    async def stop(self) -> None:
+        """Free everything."""
+        await self._http.stop()
+        await self._voice.close()
+        await self._stages.close()
+
+    def _model(self) -> Path:
+        name = self._settings.voice_model
+        return (
+            Path(name)
+            if name.endswith(".onnx")
+            else models.locate(name) / "silero_vad.onnx"
+        )

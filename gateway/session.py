@@ -1,0 +1,279 @@
+"""One client's conversation, driven: the pure core on one side, sockets and time on the other."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar, assert_never
+
+import grpc
+
+from antiphon.v1 import llm_pb2
+from antiphon.v1.audio_pb2 import AudioFormat
+from antiphon.v1.stage_pb2 import TurnRef
+from antiphon.v1.tts_pb2 import SynthesizeConfig
+from gateway.conversation import commands as c
+from gateway.conversation.events import Event, StageFailed
+from gateway.conversation.history import Message
+from gateway.conversation.machine import Conversation
+from gateway.conversation.values import Failure, Ref, Stage
+from gateway.hearing.listener import Listener
+from gateway.observer import Observer
+from gateway.options import Options
+from gateway.stages.call import StageCall
+from gateway.stages.directory import Stages
+from gateway.stages.llm import Reply, to_messages
+from gateway.stages.stt import Transcription
+from gateway.stages.tts import Speech
+from services.runtime.errors import InvalidArgument, from_rpc_error
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+Call = TypeVar("Call", bound=StageCall)
+
+LONGEST_REPLY = 600.0
+"""Seconds after which a reply's RPCs are given up: nobody listens to an answer for longer."""
+
+LONGEST_BACKLOG = 30.0
+"""Seconds of reply audio that wait here; the voice is not read further until some of it has been played."""
+
+
+class Session:
+    """Drives one `Conversation`: hears, does what it commands, hands its notices over.
+
+    Args:
+        conversation_id: as the client knows it.
+        options: what the client asked for.
+        conversation: the core.
+        listener: this conversation's hearing.
+        stages: shared by all conversations.
+        deliver: takes notices for the client; never blocks.
+    """
+
+    def __init__(
+        self,
+        conversation_id: str,
+        options: Options,
+        conversation: Conversation,
+        listener: Listener,
+        stages: Stages,
+        deliver: Callable[[c.Notice], None],
+    ) -> None:
+        self.id = conversation_id
+        self._options = options
+        self._conversation = conversation
+        self._listener = listener
+        self._stages = stages
+        self._deliver = deliver
+        self._observer = Observer(conversation_id)
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transcriptions: dict[Ref, Transcription] = {}
+        self._replies: dict[Ref, Reply] = {}
+        self._speeches: dict[Ref, Speech] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Open the conversation."""
+        self._do(self._conversation.begin())
+
+    async def hear(self, samples: bytes, arrived: float) -> None:
+        """Audio came from the client: 16-bit PCM at the input rate, at ``arrived`` on the loop's clock."""
+        for event in await self._listener.listen(samples, arrived):
+            self.tell(event)
+        for transcription in self._transcriptions.values():
+            transcription.feed()
+        self._listener.tape.forget(self._conversation.needed_from)
+
+    def tell(self, event: Event) -> None:
+        """Something happened."""
+        self._do(self._conversation.handle(event, self._loop.time()))
+
+    async def close(self) -> None:
+        """Leave nothing behind, whatever was under way."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._observer.close()
+
+    # --- doing what is commanded --------------------------------------------------------------------------
+
+    def _do(self, commands: list[c.Command]) -> None:
+        for command in commands:
+            self._observer.saw(command)
+            self._obey(command)
+        if self._conversation.backlog < LONGEST_BACKLOG:
+            self._room.set()
+        else:
+            self._room.clear()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        wake_at = self._conversation.wake_at(now)
+        if wake_at is not None:
+            self._timer = self._loop.call_at(wake_at, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._do(self._conversation.tick(self._loop.time()))
+
+    def _obey(self, command: c.Command) -> None:
+        match command:
+            case c.Prepare(messages):
+                self._own(asyncio.create_task(self._prepare(messages)))
+            case c.Transcribe(ref, start):
+                self._transcribe(ref, start)
+            case c.TakeCheckpoint(ref, number):
+                if ref in self._transcriptions:
+                    self._transcriptions[ref].checkpoint(number)
+            case c.ResumeTranscribe(ref):
+                if ref in self._transcriptions:
+                    self._transcriptions[ref].resume()
+            case c.FinishTranscribe(ref):
+                if ref in self._transcriptions:
+                    self._transcriptions[ref].finish()
+            case c.CancelTranscribe(ref):
+                _cancel(self._transcriptions, ref)
+            case c.Generate(ref, messages):
+                self._generate(ref, messages)
+            case c.Speak(ref, text):
+                self._speech(ref).speak(text)
+            case c.FinishSpeaking(ref):
+                self._speech(ref).finish()
+            case c.CancelReply(ref):
+                _cancel(self._replies, ref)
+                _cancel(self._speeches, ref)
+            case (
+                c.TellSpeechStarted()
+                | c.TellSpeechStopped()
+                | c.TellPartial()
+                | c.TellTranscript()
+                | c.TellReplyStarted()
+                | c.TellText()
+                | c.TellAudio()
+                | c.TellToolCall()
+                | c.TellInterrupted()
+                | c.TellTurnEnded()
+                | c.Refuse()
+                | c.Close()
+            ):
+                self._deliver(command)
+            case _:
+                assert_never(command)
+
+    def _transcribe(self, ref: Ref, start: float) -> None:
+        policy = self._options.policy
+        call = Transcription(
+            self._stages.stt,
+            self._turn_ref(ref),
+            ref,
+            self.tell,
+            self._listener.tape,
+            start,
+            self._options.language,
+            self._options.interim,
+            self._observer.metadata(ref.turn),
+            policy.longest_utterance + policy.stt_timeout,
+        )
+        self._open(self._transcriptions, call)
+        call.feed()
+
+    def _generate(self, ref: Ref, messages: tuple[Message, ...]) -> None:
+        options = self._options
+        request = llm_pb2.GenerateRequest(
+            turn=self._turn_ref(ref),
+            messages=to_messages(messages),
+            tools=options.tools,
+            tool_choice=options.tool_choice,
+            sampling=options.sampling,
+            model=options.model,
+        )
+        metadata = self._observer.metadata(ref.turn)
+        self._open(
+            self._replies,
+            Reply(self._stages.llm, request, ref, self.tell, metadata, LONGEST_REPLY),
+        )
+
+    def _speech(self, ref: Ref) -> Speech:
+        if ref not in self._speeches:
+            options = self._options
+            config = SynthesizeConfig(
+                turn=self._turn_ref(ref),
+                format=AudioFormat(sample_rate=options.output_rate),
+                voice=options.voice,
+                speed=options.speed,
+            )
+            metadata = self._observer.metadata(ref.turn)
+            call = Speech(
+                self._stages.tts,
+                config,
+                ref,
+                self.tell,
+                self._room,
+                metadata,
+                LONGEST_REPLY,
+            )
+            self._open(self._speeches, call)
+        return self._speeches[ref]
+
+    async def _prepare(self, messages: tuple[Message, ...]) -> None:
+        request = llm_pb2.PrepareRequest(
+            turn=TurnRef(conversation_id=self.id),
+            messages=to_messages(messages),
+            tools=self._options.tools,
+            model=self._options.model,
+        )
+        try:
+            await self._stages.llm.Prepare(
+                request, timeout=self._options.policy.llm_timeout
+            )
+        except grpc.aio.AioRpcError as error:
+            problem = from_rpc_error(error, "llm")
+            if isinstance(problem, InvalidArgument):
+                self._deliver(c.Refuse(f"config: {problem.field}", problem.problem))
+            else:
+                log.warning(
+                    "the prompt was not prepared; the first answer may be slow",
+                    reason=str(problem),
+                )
+
+    # --- tasks --------------------------------------------------------------------------------------------
+
+    def _open(self, calls: dict[Ref, Call], call: Call) -> None:
+        calls[call.ref] = call
+        task = call.start()
+        task.add_done_callback(lambda _task: calls.pop(call.ref, None))
+        task.add_done_callback(lambda task: self._report(task, call.ref))
+        self._own(task)
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _report(self, task: asyncio.Task[None], ref: Ref) -> None:
+        """A call's task must not fail in any way that it does not know itself; if it does, the turn has failed."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("a call to a stage failed unexpectedly", exc_info=error)
+        message = f"{type(error).__name__} in the gateway; see its log"
+        self.tell(
+            StageFailed(
+                ref, Failure(Stage.GATEWAY, grpc.StatusCode.INTERNAL.value[0], message)
+            )
+        )
+
+    def _turn_ref(self, ref: Ref) -> TurnRef:
+        return TurnRef(conversation_id=self.id, turn=ref.turn, revision=ref.revision)
+
+
+def _cancel(calls: dict[Ref, Call], ref: Ref) -> None:
+    call = calls.pop(ref, None)
+    if call is not None:
+        call.cancel()

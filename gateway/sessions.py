@@ -1,0 +1,65 @@
+"""All conversations of a gateway, and what they share."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from gateway.conversation.commands import Notice
+from gateway.conversation.events import InputEnded
+from gateway.conversation.history import History
+from gateway.conversation.machine import Conversation
+from gateway.hearing.listener import Listener
+from gateway.hearing.voice import VoiceActivity
+from gateway.options import Options
+from gateway.session import Session
+from gateway.settings import GatewaySettings
+from gateway.stages.directory import Stages
+from services.runtime import metrics
+from services.runtime.logs import bound_contextvars
+
+
+class Sessions:
+    """Opens conversations, for any front.
+
+    Args:
+        settings: of the gateway.
+        stages: shared by all conversations.
+        voice: likewise.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, stages: Stages, voice: VoiceActivity
+    ) -> None:
+        self.settings = settings
+        self.stages = stages
+        self._voice = voice
+        self._open: set[Session] = set()
+
+    @asynccontextmanager
+    async def open(
+        self, options: Options, deliver: Callable[[Notice], None]
+    ) -> AsyncIterator[Session]:
+        """A conversation; everything it opened is gone when the context is left."""
+        conversation = Conversation(
+            options.policy,
+            History(options.instructions, self.settings.history_messages),
+            self.settings.budgets(),
+        )
+        listener = Listener(self._voice, options.input_rate)
+        with bound_contextvars(conversation=(conversation_id := uuid.uuid4().hex)):
+            session = Session(
+                conversation_id, options, conversation, listener, self.stages, deliver
+            )
+            self._open.add(session)
+            metrics.CONVERSATIONS_OPEN.set(len(self._open))
+            try:
+                yield session
+            finally:
+                await session.close()
+                self._open.discard(session)
+                metrics.CONVERSATIONS_OPEN.set(len(self._open))
+
+    def finish(self) -> None:
+        """Have every conversation end with the turn in progress."""
+        for session in list(self._open):
+            session.tell(InputEnded())

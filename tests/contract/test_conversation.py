@@ -1,0 +1,270 @@
+"""The gateway against its contract, with scripted stages behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from antiphon.v1 import conversation_pb2 as pb
+from tests.fakes.hearing import silence, speech
+from tests.fakes.running_gateway import Client, RunningGateway, running
+from tests.fakes.stages import Script, serving, spoken_text
+
+
+@pytest.fixture
+async def script() -> Script:
+    return Script(hear=lambda _conversation, turn: f"question {turn}")
+
+
+@pytest.fixture
+async def gateway(script: Script) -> AsyncIterator[RunningGateway]:
+    async with serving(script) as stages, running(stages) as gateway:
+        yield gateway
+
+
+async def ask(client: Client) -> pb.TurnEnded:
+    await client.say(speech(0.5) + silence(0.6))
+    return (await client.until("turn_ended")).turn_ended
+
+
+async def test_a_spoken_question_gets_a_spoken_answer(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    ended = await ask(client)
+    assert ended.outcome == pb.TURN_OUTCOME_ANSWERED
+    assert ended.heard_text == "You said: question 1."
+    assert spoken_text(client.audio(turn=1)) == "You said: question 1."
+    order = list(dict.fromkeys(client.kinds()))
+    assert order == [
+        "ready", "speech_started", "speech_stopped", "user_transcript", "reply_started", "reply_text",
+        "reply_audio", "turn_ended",
+    ]  # fmt: skip
+
+
+async def test_the_waterfall_adds_up(gateway: RunningGateway) -> None:
+    client = await Client.open(gateway)
+    waterfall = (await ask(client)).waterfall
+    shares = [
+        getattr(waterfall, name)
+        for name in ("endpointing", "stt", "llm", "tts", "gateway")
+    ]
+    total = (
+        sum(share.ToNanoseconds() for share in shares) - waterfall.saved.ToNanoseconds()
+    )
+    assert abs(total - waterfall.total.ToNanoseconds()) <= len(shares)
+
+
+async def test_half_close_finishes_the_turn_in_progress(
+    gateway: RunningGateway,
+) -> None:
+    client = await Client.open(gateway)
+    await client.say(speech(0.5))
+    await client.call.done_writing()
+    ended = await client.until("ended")
+    assert "turn_ended" in client.kinds()
+    assert ended.ended.turns == 1
+    assert await client.next() is None
+
+
+async def test_history_reaches_the_model_whole(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    for _ in range(3):
+        await ask(client)
+    said = [message.content[0].text for message in script.requests[-1].messages[1:]]
+    assert said == [
+        "question 1", "You said: question 1.", "question 2", "You said: question 2.", "question 3",
+    ]  # fmt: skip
+
+
+async def test_audio_before_config_is_refused(gateway: RunningGateway) -> None:
+    client = Client(gateway.stub.Converse())
+    await client.send(audio={"samples": speech(0.1)})
+    with pytest.raises(grpc.aio.AioRpcError, match="config") as error:
+        await client.next()
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "allowed"),
+    [
+        ({"voice": "nobody"}, "config.voice", "scripted"),
+        ({"language": "xx"}, "config.language", "en"),
+        ({"model": "huge"}, "config.model", "default"),
+        ({"speed": 9.0}, "config.speed", "0.5 to 2.0"),
+        (
+            {"input_format": {"encoding": 7}},
+            "config.input_format.encoding",
+            "PCM_S16LE",
+        ),
+        (
+            {"input_format": {"sample_rate": 100}},
+            "config.input_format.sample_rate",
+            "8000 to 48000",
+        ),
+        (
+            {"turn_taking": {"silence": {"silence": {"seconds": 60}}}},
+            "config.turn_taking.silence",
+            "5 s",
+        ),
+        ({"instructions": "x" * 40_000}, "config.instructions", "32768"),
+        ({"sampling": {"temperature": 9}}, "config.sampling.temperature", "0 to 2"),
+    ],
+)
+async def test_bad_config_names_the_field_and_what_is_allowed(
+    gateway: RunningGateway, config: dict[str, object], field: str, allowed: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await Client.open(gateway, **config)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert field in str(error.value.details())
+    assert allowed in str(error.value.details())
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"audio": {"samples": b"odd"}}, "audio.samples"),
+        ({"audio": {"samples": bytes(11 * 32_000)}}, "audio.samples"),
+        ({"text": {"text": "  "}}, "text.text"),
+        ({"image": {"image": {"data": b"x", "media_type": "image/png"}}}, "image"),
+        ({"tool_result": {"tool_call_id": "none"}}, "tool_result.tool_call_id"),
+        ({"truncate": {"turn": 9}}, "truncate.turn"),
+        ({"config": {}}, "config"),
+        ({}, "message"),
+    ],
+)
+async def test_bad_messages_name_the_field_and_the_next_client_is_served(
+    gateway: RunningGateway, message: dict[str, object], field: str
+) -> None:
+    client = await Client.open(gateway)
+    await client.send(**message)
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await client.until("ended")
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert field in str(error.value.details())
+    assert (await ask(await Client.open(gateway))).outcome == pb.TURN_OUTCOME_ANSWERED
+
+
+async def test_ten_minutes_of_silence_are_nothing(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    for _ in range(60):
+        await client.send(audio={"samples": silence(10)})
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+    assert script.transcribed == [pytest.approx(0.95, abs=0.1)]
+
+
+async def test_words_that_nobody_understood_end_the_turn_empty(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.hear = lambda _conversation, _turn: ""
+    client = await Client.open(gateway)
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_EMPTY
+    assert script.requests == []
+
+
+async def test_speech_into_an_answer_interrupts_it_and_history_keeps_what_was_heard(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    script.write = lambda _request: ["a" * 200]
+    await client.say(speech(0.5) + silence(0.6))
+    await client.until("reply_audio")
+    await client.say(speech(0.5))
+    interrupted = (await client.until("reply_interrupted")).reply_interrupted
+    ended = (await client.until("turn_ended")).turn_ended
+    assert ended.outcome == pb.TURN_OUTCOME_INTERRUPTED
+    assert len(ended.heard_text) < 200
+    assert len(ended.heard_text) == interrupted.at.ToNanoseconds() // 40_000_000
+    await client.say(silence(0.6))
+    await client.until("reply_started")
+    kept = [m.content[0].text for m in script.requests[-1].messages[1:]]
+    assert kept == [
+        "question 1",
+        *([ended.heard_text] if ended.heard_text else []),
+        "question 2",
+    ] or kept == ["question 1 question 2"]
+
+
+async def test_a_client_that_cancels_hears_no_more_of_the_answer(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    script.write = lambda _request: ["b" * 200]
+    await client.say(speech(0.5) + silence(0.6))
+    await client.until("reply_audio")
+    await client.send(cancel={})
+    assert (
+        await client.until("turn_ended")
+    ).turn_ended.outcome == pb.TURN_OUTCOME_CANCELLED
+    script.write = lambda _request: ["short"]
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+    assert spoken_text(client.audio(turn=2)) == "short"
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway)
+    await client.say(speech(0.5))
+    await client.until("speech_started")
+    client.call.cancel()
+    async with asyncio.timeout(5):
+        while "Transcribe" not in script.cancelled or gateway.sessions._open:
+            await asyncio.sleep(0.01)
+
+
+async def test_tools_are_called_and_their_results_answered(
+    gateway: RunningGateway, script: Script
+) -> None:
+    def write(request: object) -> list[object]:
+        if request.messages[-1].tool_call_id:
+            return ["It is ", request.messages[-1].content[0].text]
+        return [{"id": "call_1", "name": "clock", "arguments_json": "{}"}]
+
+    script.write = lambda request: [
+        piece if isinstance(piece, str) else pb.ConversationToolCall(call=piece).call
+        for piece in write(request)
+    ]
+    client = await Client.open(gateway, tools=[{"name": "clock"}])
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_TOOL_CALLS
+    await client.send(tool_result={"tool_call_id": "call_1", "content": "noon"})
+    ended = (await client.until("turn_ended")).turn_ended
+    assert ended.heard_text == "It is noon"
+
+
+async def test_push_to_talk_waits_for_the_commit(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await Client.open(gateway, turn_taking={"manual": {}})
+    await client.say(speech(0.5) + silence(2.0) + speech(0.5))
+    assert script.requests == []
+    await client.send(commit={})
+    assert (
+        await client.until("turn_ended")
+    ).turn_ended.outcome == pb.TURN_OUTCOME_ANSWERED
+    assert len(script.requests) == 1
+
+
+async def test_fifty_conversations_at_once_get_their_own_answers_only(
+    script: Script,
+) -> None:
+    script.hear = lambda conversation, turn: f"{conversation} {turn}"
+    script.write = lambda request: [request.messages[-1].content[0].text]
+    async with serving(script) as stages, running(stages) as gateway:
+
+        async def converse() -> None:
+            client = await Client.open(gateway)
+            mine = client.got[0].ready.conversation_id
+            for turn in (1, 2):
+                assert (await ask(client)).heard_text == f"{mine} {turn}"
+                assert spoken_text(client.audio(turn)) == f"{mine} {turn}"
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(50):
+                group.create_task(converse())

@@ -1,0 +1,237 @@
+"""Scripted stages that speak the real contract over a real port.
+
+The recognizer says who it was asked by, the model answers with what it was asked, and the voice "speaks" text as
+samples that `spoken_text` reads back: so a test can tell whose words it was given.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from antiphon.v1 import llm_pb2, stage_pb2, stt_pb2, tts_pb2
+from antiphon.v1.llm_pb2_grpc import (
+    LanguageModelServicer,
+    add_LanguageModelServicer_to_server,
+)
+from antiphon.v1.stt_pb2_grpc import (
+    SpeechToTextServicer,
+    add_SpeechToTextServicer_to_server,
+)
+from antiphon.v1.tts_pb2_grpc import (
+    TextToSpeechServicer,
+    add_TextToSpeechServicer_to_server,
+)
+from services.runtime.admission import Admission
+from services.runtime.server import bind, create_server
+from services.runtime.settings import ServiceSettings
+from services.runtime.streams import read
+from services.runtime.units import to_duration
+
+FRAME = 960
+"""Samples the voice speaks for each character: 40 ms at 24 kHz."""
+
+
+def spoken_text(samples: bytes) -> str:
+    """The text that the scripted voice was given."""
+    return "".join(
+        chr(int(frame[0])) for frame in np.frombuffer(samples, "<i2").reshape(-1, FRAME)
+    )
+
+
+@dataclass
+class Script:
+    """What the stages do; tests change it while they run.
+
+    Attributes:
+        hear: transcript for (conversation id, turn).
+        write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
+        before_hearing: awaited before a transcript is sent.
+        before_writing: awaited before a reply begins.
+        before_speaking: awaited before audio begins.
+        requests: every prompt received.
+        prepared: every beginning of a prompt received.
+        transcribed: utterances with the seconds of audio they had.
+        cancelled: names of RPCs that were cancelled.
+    """
+
+    hear: Callable[[str, int], str] = lambda conversation, turn: (
+        f"{conversation} turn {turn}"
+    )
+    write: Callable[[llm_pb2.GenerateRequest], list[str | llm_pb2.ToolCall]] = (
+        lambda request: [
+            "You said: ",
+            request.messages[-1].content[0].text,
+            ".",
+        ]
+    )
+    before_hearing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
+    before_writing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
+    before_speaking: Callable[[], "asyncio.Future[None] | None"] = lambda: None
+    requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
+    prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
+    transcribed: list[float] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+
+async def _pause(gate: "asyncio.Future[None] | None") -> None:
+    if gate is not None:
+        await gate
+
+
+class FakeStt(SpeechToTextServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def Transcribe(self, _requests: object, context: object) -> None:
+        first = await read(context)
+        config = first.config
+        heard, checkpoint = 0, 0
+        said = self._script.hear(config.turn.conversation_id, config.turn.turn)
+        try:
+            while (request := await read(context)) is not None:
+                if request.WhichOneof("message") == "audio":
+                    heard += len(request.audio.samples)
+                    if config.interim_results and heard:
+                        partial = stt_pb2.Partial(
+                            text=said.split()[0] if said else "", stable_characters=0
+                        )
+                        await context.write(stt_pb2.TranscribeResponse(partial=partial))
+                else:
+                    checkpoint = request.checkpoint.id
+                    done = stt_pb2.Checkpointed(
+                        id=checkpoint, transcript=stt_pb2.Transcript(text=said)
+                    )
+                    await context.write(stt_pb2.TranscribeResponse(checkpointed=done))
+            seconds = heard / (2 * config.format.sample_rate)
+            self._script.transcribed.append(seconds)
+            await _pause(self._script.before_hearing())
+            final = stt_pb2.FinalTranscript(
+                transcript=stt_pb2.Transcript(text=said),
+                audio=to_duration(seconds),
+                from_checkpoint=checkpoint,
+            )
+            await context.write(stt_pb2.TranscribeResponse(final=final))
+        except asyncio.CancelledError:
+            self._script.cancelled.append("Transcribe")
+            raise
+
+    async def Describe(
+        self, _request: object, _context: object
+    ) -> stt_pb2.SpeechToTextDescribeResponse:
+        return stt_pb2.SpeechToTextDescribeResponse(
+            engine=stage_pb2.EngineInfo(engine="scripted", model="none"),
+            languages=["en"],
+        )
+
+
+class FakeLlm(LanguageModelServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def Generate(self, request: llm_pb2.GenerateRequest, context: object) -> None:
+        self._script.requests.append(request)
+        try:
+            await _pause(self._script.before_writing())
+            for piece in self._script.write(request):
+                if isinstance(piece, str):
+                    await context.write(llm_pb2.GenerateResponse(text=piece))
+                else:
+                    await context.write(llm_pb2.GenerateResponse(tool_call=piece))
+            usage = llm_pb2.TokenUsage(prompt=7, completion=3)
+            summary = llm_pb2.GenerateSummary(
+                finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
+            )
+            await context.write(llm_pb2.GenerateResponse(summary=summary))
+        except asyncio.CancelledError:
+            self._script.cancelled.append("Generate")
+            raise
+
+    async def Prepare(
+        self, request: llm_pb2.PrepareRequest, _context: object
+    ) -> llm_pb2.PrepareResponse:
+        self._script.prepared.append(request)
+        return llm_pb2.PrepareResponse(prepared=True)
+
+    async def Describe(
+        self, _request: object, _context: object
+    ) -> llm_pb2.LanguageModelDescribeResponse:
+        return llm_pb2.LanguageModelDescribeResponse(
+            models=[llm_pb2.ModelAlias(name="default", tools=True)]
+        )
+
+
+class FakeTts(TextToSpeechServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def Synthesize(self, _requests: object, context: object) -> None:
+        try:
+            await self._speak(context)
+        except asyncio.CancelledError:
+            self._script.cancelled.append("Synthesize")
+            raise
+
+    async def _speak(self, context: object) -> None:
+        first = await read(context)
+        started = tts_pb2.SynthesisStarted(format=first.config.format, voice="scripted")
+        await context.write(tts_pb2.SynthesizeResponse(started=started))
+        characters, sequence, position = 0, 0, 0.0
+        rate = first.config.format.sample_rate
+        while (request := await read(context)) is not None:
+            if request.WhichOneof("message") != "text":
+                continue
+            text = request.text
+            segment = tts_pb2.Segment(
+                start=characters, end=characters + len(text), spoken=text
+            )
+            await context.write(tts_pb2.SynthesizeResponse(segment=segment))
+            await _pause(self._script.before_speaking())
+            for character in text:
+                characters, sequence = characters + 1, sequence + 1
+                mark = tts_pb2.Mark(
+                    characters=characters, at=to_duration(position + FRAME / rate)
+                )
+                await context.write(tts_pb2.SynthesizeResponse(mark=mark))
+                samples = np.full(FRAME, ord(character), "<i2").tobytes()
+                audio = tts_pb2.SynthesizedAudio(
+                    sequence=sequence, position=to_duration(position), samples=samples
+                )
+                await context.write(tts_pb2.SynthesizeResponse(audio=audio))
+                position += FRAME / rate
+        summary = tts_pb2.SynthesisSummary(
+            audio=to_duration(position), characters=characters
+        )
+        await context.write(tts_pb2.SynthesizeResponse(summary=summary))
+
+    async def Describe(
+        self, _request: object, _context: object
+    ) -> tts_pb2.TextToSpeechDescribeResponse:
+        return tts_pb2.TextToSpeechDescribeResponse(
+            voices=[tts_pb2.Voice(name="scripted", languages=["en"])]
+        )
+
+
+@asynccontextmanager
+async def serving(script: Script, port: int = 0) -> AsyncIterator[str]:
+    """All three scripted stages on one address."""
+    settings = ServiceSettings(port=port, max_streams=1000)
+    server = create_server(settings, Admission(settings.max_streams))
+    add_SpeechToTextServicer_to_server(FakeStt(script), server)
+    add_LanguageModelServicer_to_server(FakeLlm(script), server)
+    add_TextToSpeechServicer_to_server(FakeTts(script), server)
+    healthy = health.aio.HealthServicer()
+    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    address = f"127.0.0.1:{bind(server, settings)}"
+    await server.start()
+    try:
+        yield address
+    finally:
+        await server.stop(0)
+
+
+__all__ = ["FRAME", "Script", "serving", "spoken_text"]
