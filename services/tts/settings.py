@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from services.runtime.settings import ServiceSettings
 
 
-class TtsSettings(ServiceSettings):
+class TextToSpeechSettings(ServiceSettings):
     """Settings of the text-to-speech service."""
 
     model_config = SettingsConfigDict(env_prefix="ANTIPHON_TTS_")
@@ -40,7 +40,7 @@ class TtsSettings(ServiceSettings):
     threads: int = Field(1, ge=1, description="threads of the engine")
     max_ahead_seconds: float = Field(
         20.0,
-        gt=0,
+        ge=1.0,
         description="audio synthesized beyond what the client has read; then the stream waits",
     )
     max_text_characters: int = Field(

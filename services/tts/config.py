@@ -1,0 +1,147 @@
+"""Reading the first message of a reply: everything that can be wrong with it is told, with what is allowed."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from antiphon.v1 import audio_pb2, stage_pb2, tts_pb2
+from services.runtime.errors import InvalidArgument
+from services.runtime.units import PCM_BYTES
+from services.tts.engines import Capabilities, Delivery, Reference, Voice
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
+"""Hz; from the contract."""
+SLOWEST, FASTEST = 0.5, 2.0
+"""Relative speed; from the contract."""
+SHORTEST_REFERENCE, LONGEST_REFERENCE = 3.0, 30.0
+"""Seconds; from the contract."""
+
+_CONVERSATION = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
+_ENCODINGS = (
+    audio_pb2.AUDIO_ENCODING_UNSPECIFIED,
+    audio_pb2.AUDIO_ENCODING_PCM_S16LE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What was asked for, with every default filled in.
+
+    Attributes:
+        turn: whom the reply belongs to.
+        sample_rate: of the audio to send, in Hz.
+        delivery: how to speak.
+    """
+
+    turn: stage_pb2.TurnRef
+    sample_rate: int
+    delivery: Delivery
+
+
+def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
+    """Check a config against the contract and what the engine can do.
+
+    Raises:
+        InvalidArgument: with the field and what it may be.
+    """
+    if not _CONVERSATION.fullmatch(config.turn.conversation_id):
+        raise InvalidArgument(
+            "config.turn.conversation_id",
+            "is too long or has characters that it may not have",
+            "at most 128 letters, digits, '-', '_', '.', ':'",
+        )
+    if config.instructions and not can.instructions:
+        raise InvalidArgument(
+            "config.instructions", "this engine takes none", "leave it empty"
+        )
+    if config.HasField("reference") and not can.cloning:
+        raise InvalidArgument(
+            "config.reference", "this engine imitates no voice", "leave it out"
+        )
+    if config.speed and not SLOWEST <= config.speed <= FASTEST:
+        raise InvalidArgument(
+            "config.speed", f"is {config.speed:g}", f"{SLOWEST} to {FASTEST}, or 0"
+        )
+    rate = _sample_rate(config.format, "config.format")
+    voice = _voice(config.voice, can)
+    return Config(
+        turn=config.turn,
+        sample_rate=rate or can.sample_rate,
+        delivery=Delivery(
+            voice=voice.name,
+            language=_language(config.language, voice),
+            speed=config.speed or 1.0,
+            instructions=config.instructions,
+            reference=_reference(config.reference)
+            if config.HasField("reference")
+            else None,
+        ),
+    )
+
+
+def _sample_rate(format_: audio_pb2.AudioFormat, field: str) -> int:
+    if format_.encoding not in _ENCODINGS:
+        raise InvalidArgument(
+            f"{field}.encoding", f"is {format_.encoding}", "AUDIO_ENCODING_PCM_S16LE"
+        )
+    rate = format_.sample_rate
+    if rate and not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise InvalidArgument(
+            f"{field}.sample_rate",
+            f"is {rate} Hz",
+            f"{LOWEST_RATE} to {HIGHEST_RATE}, or 0",
+        )
+    return rate
+
+
+def _voice(name: str, can: Capabilities) -> Voice:
+    if not name:
+        return can.voices[0]
+    for voice in can.voices:
+        if voice.name == name:
+            return voice
+    raise InvalidArgument(
+        "config.voice",
+        f"there is no voice {name!r}",
+        (voice.name for voice in can.voices),
+    )
+
+
+def _language(tag: str, voice: Voice) -> str:
+    """The voice's language that a tag asks for: itself, or what it is a kind of (RFC 4647, section 3.4)."""
+    if not tag:
+        return voice.languages[0]
+    spoken = {language.lower(): language for language in voice.languages}
+    parts = tag.lower().split("-")
+    for count in range(len(parts), 0, -1):
+        if language := spoken.get("-".join(parts[:count])):
+            return language
+    raise InvalidArgument(
+        "config.language",
+        f"voice {voice.name!r} does not speak {tag!r}",
+        voice.languages,
+    )
+
+
+def _reference(given: tts_pb2.ReferenceAudio) -> Reference:
+    rate = _sample_rate(given.format, "config.reference.format")
+    if not rate:
+        raise InvalidArgument(
+            "config.reference.format.sample_rate",
+            "is missing",
+            f"{LOWEST_RATE} to {HIGHEST_RATE}",
+        )
+    if len(given.samples) % PCM_BYTES:
+        raise InvalidArgument(
+            "config.reference.samples", "has half a sample", "an even number of bytes"
+        )
+    seconds = len(given.samples) / PCM_BYTES / rate
+    if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:
+        raise InvalidArgument(
+            "config.reference.samples",
+            f"is {seconds:.1f} s long",
+            f"{SHORTEST_REFERENCE:g} to {LONGEST_REFERENCE:g} seconds",
+        )
+    samples = np.frombuffer(given.samples, "<i2").astype(np.float32) / 32768.0
+    return Reference(samples, rate, given.transcript)
