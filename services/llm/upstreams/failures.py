@@ -1,0 +1,161 @@
+"""What an upstream's refusals mean in the contract's errors."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from services.llm.settings import UpstreamSettings
+from services.llm.upstreams import Outcome, UpstreamFailure
+from services.runtime.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    Full,
+    InvalidArgument,
+    Unavailable,
+)
+
+MAX_RETRY_SECONDS = 300.0
+_SAID = 300
+"""Characters of an upstream's own words that an error repeats."""
+
+
+def unreachable(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
+    """Nobody answers at the address."""
+    hint = upstream.start_hint or "check base_url or provider, and the network"
+    where = upstream.base_url or f"provider {upstream.provider}"
+    return UpstreamFailure(
+        Outcome.UNREACHABLE,
+        Unavailable(
+            f"upstream {upstream.name!r} cannot be reached at {where} ({why}); {hint}"
+        ),
+    )
+
+
+def timed_out(upstream: UpstreamSettings, what: str, seconds: float) -> UpstreamFailure:
+    """It took longer than the settings bear."""
+    return UpstreamFailure(
+        Outcome.TIMEOUT,
+        DeadlineExceeded(f"upstream {upstream.name!r}: {what} within {seconds:g} s"),
+    )
+
+
+def bad_response(upstream: UpstreamSettings, what: str) -> UpstreamFailure:
+    """It does not speak the protocol."""
+    return UpstreamFailure(
+        Outcome.BAD_RESPONSE, Unavailable(f"upstream {upstream.name!r}: {what}")
+    )
+
+
+def broken_off(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
+    """The connection broke while it answered."""
+    return UpstreamFailure(
+        Outcome.UPSTREAM_ERROR,
+        Unavailable(f"upstream {upstream.name!r} broke off ({why})"),
+    )
+
+
+def from_status(
+    upstream: UpstreamSettings, status: int, headers: Mapping[str, str], body: str
+) -> UpstreamFailure:
+    """What an HTTP status means; ``body`` is what the server said about it."""
+    error = _parse(body)
+    said = _words(error, body)
+    name = f"upstream {upstream.name!r}"
+    if status in (401, 402, 403):
+        return UpstreamFailure(
+            Outcome.UNAUTHORIZED,
+            FailedPrecondition(
+                f"the key of {name} is refused (HTTP {status}: {said}); {_mend_key(upstream)}"
+            ),
+        )
+    if status == 404 or 300 <= status < 400:
+        place = headers.get("location", "nowhere") if status < 400 else said
+        return UpstreamFailure(
+            Outcome.NOT_FOUND,
+            FailedPrecondition(
+                f"{name} has no model {upstream.model!r}, or its base_url is wrong (HTTP {status}: {place})"
+            ),
+        )
+    if status == 408:
+        return UpstreamFailure(
+            Outcome.TIMEOUT, DeadlineExceeded(f"{name} gave up waiting: {said}")
+        )
+    if status == 429:
+        return UpstreamFailure(
+            Outcome.RATE_LIMITED,
+            Full(
+                f"{name} allows no more requests now: {said}",
+                _retry_after(headers.get("retry-after")),
+            ),
+        )
+    if 400 <= status < 500:
+        return _bad_request(upstream, error, f"{name} refused the request: {said}")
+    return UpstreamFailure(
+        Outcome.UPSTREAM_ERROR, Unavailable(f"{name} failed (HTTP {status}: {said})")
+    )
+
+
+def from_error(upstream: UpstreamSettings, error: object) -> UpstreamFailure:
+    """What an error object in the middle of a stream means."""
+    code = error.get("code") if isinstance(error, Mapping) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return from_status(upstream, status, {}, json.dumps({"error": error}))
+
+
+def _bad_request(
+    upstream: UpstreamSettings, error: Mapping[str, Any], message: str
+) -> UpstreamFailure:
+    """The caller's fault, unless the server names a field that only the settings fill."""
+    param = str(error.get("param") or "").split(".")[0]
+    if param == "model" or param in upstream.extra_body:
+        return UpstreamFailure(
+            Outcome.BAD_REQUEST,
+            FailedPrecondition(
+                f"{message} (mend {param!r} in the upstream's settings)"
+            ),
+        )
+    kind = f"{error.get('type')} {error.get('code')} {message}".lower()
+    field = "messages" if "context" in kind else ""
+    return UpstreamFailure(Outcome.BAD_REQUEST, InvalidArgument(field, message))
+
+
+def _parse(body: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    error = document.get("error", document) if isinstance(document, dict) else {}
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _words(error: Mapping[str, Any], body: str) -> str:
+    said = error.get("message") or body or "no reason given"
+    return " ".join(str(said).split())[:_SAID]
+
+
+def _mend_key(upstream: UpstreamSettings) -> str:
+    if upstream.key_variable:
+        return f"set ${upstream.key_variable}"
+    if upstream.api_key_file:
+        return f"mend {upstream.api_key_file}"
+    return "name one with api_key_variable or api_key_file in its settings"
+
+
+def _retry_after(value: str | None) -> float:
+    """Seconds that a ``Retry-After`` header asks for, which is a number or a date; 1 without one."""
+    if not value:
+        return 1.0
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return 1.0
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_SECONDS) if math.isfinite(seconds) else 1.0

@@ -1,0 +1,193 @@
+"""From the chunks of a streamed chat completion to deltas: reasoning left out, tool calls put together."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from huggingface_hub import (
+    ChatCompletionStreamOutput,
+    ChatCompletionStreamOutputDelta,
+    ChatCompletionStreamOutputDeltaToolCall,
+    ChatCompletionStreamOutputUsage,
+)
+
+from antiphon.v1 import llm_pb2
+from services.llm.upstreams import Delta, Finish, Text, ToolCall, Usage
+
+_Item = TypeVar("_Item")
+
+_THINK, _THOUGHT = "<think>", "</think>"
+
+_REASONS = {
+    "stop": llm_pb2.FINISH_REASON_STOP,
+    "eos_token": llm_pb2.FINISH_REASON_STOP,
+    "stop_sequence": llm_pb2.FINISH_REASON_STOP,
+    "length": llm_pb2.FINISH_REASON_LENGTH,
+    "tool_calls": llm_pb2.FINISH_REASON_TOOL_CALLS,
+    "function_call": llm_pb2.FINISH_REASON_TOOL_CALLS,
+    "content_filter": llm_pb2.FINISH_REASON_CONTENT_FILTER,
+}
+"""OpenAI's reasons, and those of Hugging Face's text-generation-inference."""
+
+
+class ThinkFilter:
+    """Leaves out what a model thinks aloud between ``<think>`` and ``</think>`` at the start of its text."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._state = "undecided"
+
+    def push(self, text: str) -> str:
+        """What of the text so far may be passed on now."""
+        if self._state == "open":
+            return text
+        self._held += text
+        if self._state == "undecided":
+            start = self._held.lstrip()
+            if start.startswith(_THINK):
+                self._state, self._held = "thinking", start[len(_THINK) :]
+            elif not _THINK.startswith(start):
+                self._state = "open"
+                return self._release(self._held)
+        if self._state == "thinking":
+            _, end, rest = self._held.partition(_THOUGHT)
+            if end:
+                self._state, self._held = "thought", rest
+            else:
+                # Only a beginning of the end mark has to be remembered.
+                self._held = self._held[1 - len(_THOUGHT) :]
+        if self._state == "thought" and self._held.strip():
+            self._state = "open"
+            return self._release(self._held.lstrip())
+        return ""
+
+    def finish(self) -> str:
+        """What was held back in case it should become a mark, and did not."""
+        return self._release(self._held) if self._state == "undecided" else ""
+
+    def _release(self, text: str) -> str:
+        self._held = ""
+        return text
+
+
+@dataclass(slots=True)
+class _Fragments:
+    """A tool call as far as it has come."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class ReplyReader:
+    """Reads the chunks of one reply, in order.
+
+    Attributes:
+        finished: whether the upstream said why it stopped; only usage can follow.
+        begun: whether the model has produced anything, be it reasoning.
+    """
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.begun = False
+        self._think = ThinkFilter()
+        self._calls: list[_Fragments] = []
+        self._by_index: dict[int, _Fragments] = {}
+        self._reason: llm_pb2.FinishReason.ValueType = llm_pb2.FINISH_REASON_UNSPECIFIED
+        self._usage = Usage()
+
+    def read(self, chunk: ChatCompletionStreamOutput) -> Iterator[Delta]:
+        """The deltas that a chunk brings.
+
+        Raises:
+            ValueError: it is not what a chat completion's chunk looks like.
+        """
+        if chunk.usage:
+            self._usage = read_usage(chunk.usage)
+        for choice in _list(chunk.choices):
+            if choice.index:
+                continue
+            if choice.delta:
+                yield from self._read_delta(choice.delta)
+            if choice.finish_reason and not self.finished:
+                self.finished = True
+                self._reason = _REASONS.get(
+                    choice.finish_reason, llm_pb2.FINISH_REASON_UNSPECIFIED
+                )
+                yield from self._close()
+
+    def end(self) -> Finish:
+        """The finish; call it when the stream has ended and `finished` is true."""
+        return Finish(self._reason, self._usage)
+
+    def _read_delta(self, delta: ChatCompletionStreamOutputDelta) -> Iterator[Delta]:
+        fragments = _list(delta.tool_calls)
+        thought = delta.reasoning or getattr(delta, "reasoning_content", None)
+        if delta.content or fragments or thought:
+            self.begun = True
+        if delta.content:
+            if not isinstance(delta.content, str):
+                raise ValueError("the content of a delta is not text")
+            text = self._think.push(delta.content)
+            if text:
+                yield Text(text)
+        for fragment in fragments:
+            self._add(fragment)
+
+    def _add(self, fragment: ChatCompletionStreamOutputDeltaToolCall) -> None:
+        """Put a piece where it belongs: by index, unless the server numbers all calls the same."""
+        key = fragment.index
+        if not isinstance(key, int):
+            key = max(len(self._calls) - 1, 0)
+        call = self._by_index.get(key)
+        if call is None or (fragment.id and call.id and fragment.id != call.id):
+            call = _Fragments()
+            self._calls.append(call)
+            self._by_index[key] = call
+        call.id = call.id or fragment.id or ""
+        if fragment.function:
+            call.name = call.name or fragment.function.name or ""
+            arguments = fragment.function.arguments
+            if isinstance(arguments, str):
+                call.arguments += arguments
+            elif arguments is not None:
+                call.arguments = json.dumps(arguments)
+
+    def _close(self) -> Iterator[Delta]:
+        rest = self._think.finish()
+        if rest:
+            yield Text(rest)
+        for call in self._calls:
+            if not call.name:
+                raise ValueError("a tool call has no name")
+            yield ToolCall(
+                call.id or f"call_{uuid.uuid4().hex[:24]}",
+                call.name,
+                call.arguments or "{}",
+            )
+        if self._calls and self._reason == llm_pb2.FINISH_REASON_STOP:
+            self._reason = llm_pb2.FINISH_REASON_TOOL_CALLS
+
+
+def read_usage(usage: ChatCompletionStreamOutputUsage) -> Usage:
+    """OpenAI's usage object as ours."""
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return Usage(
+        _count(usage.prompt_tokens), _count(cached), _count(usage.completion_tokens)
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _list(value: list[_Item] | None) -> list[_Item]:
+    """A JSON array of objects; null is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+        raise ValueError("a list in a chunk is not a list of objects")
+    return value

@@ -1,0 +1,116 @@
+"""llama.cpp's own OpenAI-compatible server, as ``xllamacpp`` brings it, from our settings.
+
+It runs in threads of its own; this process's main thread waits for the signal to end.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from services.llm_local.settings import LocalModelSettings
+from services.runtime import logs, models
+from services.runtime.errors import AntiphonError, FailedPrecondition
+
+log = logs.get_logger(__name__)
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(settings: LocalModelSettings) -> None:
+    """Serve until told to stop; leaves with status 1 if it cannot start."""
+    logs.configure(settings)
+    # The server's threads inherit the mask, so that the signal waits for sigwait and ends no thread half-way.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    try:
+        path = find_model(settings.model)
+        server = start(settings, path)
+    except AntiphonError as error:
+        log.error("cannot start", reason=str(error))
+        sys.exit(1)
+    print(
+        f"llm_local: {path.name} at {server.listening_address}/v1, {settings.slots} slots",
+        flush=True,
+    )
+    signal.sigwait(_STOP)
+    # Dropping the last reference stops its threads and frees the model.
+    del server
+
+
+def find_model(model: str) -> Path:
+    """The weights that the settings name.
+
+    Raises:
+        FailedPrecondition: they are not there.
+    """
+    if model.endswith(".gguf") and ":" not in model:
+        path = Path(model).expanduser()
+        if not path.is_file():
+            raise FailedPrecondition(f"there is no file {path}")
+        return path
+    repository, colon, file = model.partition(":")
+    if colon:
+        return _from_hub(repository, file)
+    files = sorted(models.locate(model).glob("*.gguf"))
+    if not files:
+        raise FailedPrecondition(
+            f"model {model!r} is no language model (no .gguf file)"
+        )
+    return files[0]
+
+
+def start(settings: LocalModelSettings, path: Path) -> Any:
+    """Load the model and listen.
+
+    Raises:
+        FailedPrecondition: the weights cannot be loaded, or the port is taken.
+    """
+    # Read once, when the library is loaded: a thread that spins for work would starve the other engines here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.model_alias = {settings.model}
+    parameters.hostnames = [settings.host]
+    parameters.port = settings.port
+    parameters.n_parallel = settings.slots
+    # The whole, of which each slot has its equal share as long as kv_unified is off.
+    parameters.n_ctx = settings.slots * settings.context
+    parameters.kv_unified = False
+    parameters.n_batch = parameters.n_ubatch = settings.prompt_batch
+    for cpu, threads in (
+        (parameters.cpuparams, settings.threads),
+        (parameters.cpuparams_batch, settings.prompt_threads),
+    ):
+        cpu.n_threads = threads
+        cpu.poll = 0
+    # The second cache, of prompts that left their slot, is never asked where requests name their slot.
+    parameters.cache_ram_mib = 0
+    parameters.cors_origins = ""
+    parameters.ui = False
+    parameters.verbosity = 3 if settings.log_level == "debug" else 1
+    try:
+        return xllamacpp.Server(parameters)
+    except RuntimeError as error:
+        raise FailedPrecondition(
+            f"llama.cpp cannot serve {path} on {settings.host}:{settings.port} ({error}); "
+            "is the port free, and the file a GGUF model?"
+        ) from error
+
+
+def _from_hub(repository: str, file: str) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        raise FailedPrecondition(
+            "a model from the Hub needs the package huggingface_hub"
+        ) from None
+    try:
+        return Path(hf_hub_download(repository, file))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise FailedPrecondition(
+            f"{file!r} of {repository!r} cannot be had from the Hub: {error}"
+        ) from error
