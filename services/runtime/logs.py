@@ -48,9 +48,10 @@ def configure(settings: ServiceSettings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(
-        logging.WARNING if settings.log_level == "info" else settings.log_level.upper()
-    )
+    level = settings.log_level.upper()
+    root.setLevel(logging.WARNING if settings.log_level == "info" else level)
+    for ours in ("antiphon", "gateway", "services"):
+        logging.getLogger(ours).setLevel(level)
     bind_contextvars(service=settings.section)
 
 
