@@ -130,7 +130,8 @@ class Session:
 
     def _put(self, *clauses: Clause) -> None:
         for clause in clauses:
-            if self._first_ready is None and not clause.code:
+            says_something = not clause.code and any(map(str.isalnum, clause.text))
+            if self._first_ready is None and says_something:
                 self._first_ready = time.monotonic()
             self._clauses.put_nowait(clause)
 
