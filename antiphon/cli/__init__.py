@@ -1,1 +1,5 @@
 """The ``antiphon`` command."""
+
+from antiphon.cli.commands import main
+
+__all__ = ["main"]

@@ -96,13 +96,20 @@ class Supervisor:
         await _first(self._all_ready.wait(), self._stopping.wait())
         return not self._stopping.is_set()
 
+    async def stopping(self) -> None:
+        """Wait until everything is to stop, by `stop` or because a process is hopeless."""
+        await self._stopping.wait()
+
     def stop(self) -> None:
-        """Stop everything, in reverse order. Again: at once."""
-        if self._stopping.is_set():
-            for kept in self._kept.values():
-                if kept.child:
-                    kept.child.kill()
+        """Stop everything, in reverse order."""
         self._stopping.set()
+
+    def kill(self) -> None:
+        """Stop everything at once."""
+        self._stopping.set()
+        for kept in self._kept.values():
+            if kept.child:
+                kept.child.kill()
 
     async def _keep(self, kept: _Kept) -> None:
         """All lives of one process."""

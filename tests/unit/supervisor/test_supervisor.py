@@ -159,10 +159,11 @@ async def test_what_ignores_sigterm_is_killed_after_the_grace() -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-async def test_a_second_stop_does_not_wait_for_the_grace() -> None:
+async def test_killing_does_not_wait_for_the_grace() -> None:
     async with _running(_spec("stt", "stubborn"), grace=1000) as (supervisor, recorder):
         supervisor.stop()
         await recorder.until(lambda: ("stt", State.STOPPING) in recorder.states)
+        supervisor.kill()
     assert recorder.states[-1] == ("stt", State.STOPPED)
 
 

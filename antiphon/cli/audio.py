@@ -1,0 +1,98 @@
+"""Audio files in and out: any file that libsndfile reads becomes what a conversation takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from antiphon.cli.failures import USAGE, CommandError
+from services.runtime.units import PCM_BYTES
+
+INPUT_RATE = 16_000
+"""Samples a second that are sent to the gateway, in Hz."""
+FRAME_SECONDS = 0.04
+"""Length of one message of audio."""
+
+_FULL_SCALE = 32_768.0
+
+
+class UnreadableAudio(CommandError):
+    """A file is no audio that can be read, or cannot be written as asked; the message says why."""
+
+    status = USAGE
+
+
+def read_speech(path: Path) -> bytes:
+    """A recording of any rate, format and number of channels as 16-bit mono PCM at `INPUT_RATE`.
+
+    Raises:
+        UnreadableAudio: it cannot be read, or holds no sound.
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise UnreadableAudio(f"{path}: {error}") from None
+    if not len(samples):
+        raise UnreadableAudio(f"{path}: holds no audio")
+    return to_speech(samples, rate)
+
+
+def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
+    """Channels are averaged, the rate becomes `INPUT_RATE`, values outside [-1, 1] are cut.
+
+    Args:
+        samples: ``float32 [samples, channels]``.
+        rate: of the samples, in Hz.
+
+    Returns:
+        16-bit little-endian mono PCM.
+    """
+    mono = np.clip(np.nan_to_num(samples).mean(axis=1), -1.0, 1.0)
+    if rate != INPUT_RATE:
+        mono = soxr.resample(mono, rate, INPUT_RATE)
+    scaled = np.clip(np.round(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
+    pcm: bytes = scaled.astype("<i2").tobytes()
+    return pcm
+
+
+def frames(pcm: bytes, seconds: float = FRAME_SECONDS) -> Iterator[bytes]:
+    """The audio in messages of equal length; the last one may be shorter.
+
+    Args:
+        pcm: 16-bit mono at `INPUT_RATE`.
+        seconds: length of a message.
+    """
+    size = round(seconds * INPUT_RATE) * PCM_BYTES
+    for start in range(0, len(pcm), size):
+        yield pcm[start : start + size]
+
+
+def duration(pcm: bytes, rate: int = INPUT_RATE) -> float:
+    """Length of 16-bit mono audio in seconds."""
+    return len(pcm) / PCM_BYTES / rate
+
+
+def check_writable(path: Path) -> None:
+    """Find out before a conversation whether its answer can be saved.
+
+    Raises:
+        UnreadableAudio: its ending names no format that can be written.
+    """
+    if path.suffix.lstrip(".").upper() not in soundfile.available_formats():
+        raise UnreadableAudio(f"{path}: name a .wav, .flac or .ogg file")
+
+
+def write_speech(path: Path, pcm: bytes, rate: int) -> None:
+    """Save 16-bit mono PCM in the format that the file's ending names.
+
+    Raises:
+        UnreadableAudio: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.frombuffer(pcm, "<i2"), rate)
+    except (OSError, soundfile.SoundFileError, ValueError) as error:
+        raise UnreadableAudio(f"{path}: {error}") from None

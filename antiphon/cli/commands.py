@@ -1,0 +1,270 @@
+"""The commands and their options. What they do is imported only when they do it, so that ``--help`` is quick."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from antiphon.cli import failures
+
+_T = TypeVar("_T")
+
+_GATEWAY = click.option(
+    "--gateway",
+    metavar="HOST:PORT",
+    envvar="ANTIPHON_GATEWAY",
+    default="127.0.0.1:50050",
+    show_default=True,
+    show_envvar=True,
+    help="Whom to talk to.",
+)
+PROCESSES = ("llm-local", "stt", "llm", "tts", "gateway")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="antiphon", message="%(prog)s %(version)s")
+def main() -> None:
+    r"""Antiphon answers speech with speech.
+
+    \b
+    Start everything on this machine, then talk to it from another terminal:
+      antiphon up
+      antiphon talk                  with microphone and headphones
+      antiphon talk question.wav     with a recording; the answer is saved as answer.wav
+
+    \b
+    See it work from beginning to end, with a recorded question:
+      antiphon demo
+    """
+
+
+@main.command()
+@click.argument(
+    "recording",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@_GATEWAY
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("answer.wav"),
+    show_default=True,
+    help="Where to save the spoken answer: .wav, .flac or .ogg. Several answers follow each other.",
+)
+@click.option("--voice", help="A voice that `antiphon describe` lists.")
+@click.option("--language", help="What you speak, as in en or de-CH, or auto.")
+@click.option("--instructions", help="What the model is told before you speak.")
+@click.option("--model", help="A model that `antiphon describe` lists.")
+@click.option(
+    "--silence",
+    type=click.FloatRange(0.1, 5.0),
+    metavar="SECONDS",
+    help="How long a silence ends your turn. Raise it for a speaker who pauses.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.5, 2.0),
+    metavar="FACTOR",
+    help="How fast the answer is spoken.",
+)
+@click.option(
+    "--play/--no-play",
+    default=None,
+    help="Play the answer to a recording. Default: on a terminal.",
+)
+@click.option("--device", help="Sound device: number or part of its name.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the gateway may keep silent after the recording has been sent.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, for scripts."
+)
+def talk(
+    recording: Path | None,
+    gateway: str,
+    output: Path,
+    voice: str | None,
+    language: str | None,
+    instructions: str | None,
+    model: str | None,
+    silence: float | None,
+    speed: float | None,
+    play: bool | None,
+    device: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    r"""Talk to a gateway: with a RECORDING, or without one with microphone and speakers.
+
+    A recording may be WAV, FLAC, OGG or MP3 of any rate, mono or stereo. It is sent as fast as it was spoken; what
+    is understood and answered is shown as it comes, then where the time went. Without a recording wear headphones:
+    there is no echo cancellation, and the answer would interrupt itself.
+
+    \b
+    Examples:
+      antiphon talk question.wav
+      antiphon talk question.flac --silence 1.5 -o reply.wav --no-play
+      antiphon talk question.wav --json | jq -r .answer
+      antiphon talk --instructions "You are a patient teacher of French."
+
+    \b
+    Exit status:
+      0  answered
+      1  a turn failed, or there was no answer
+      2  wrong usage, or a wish that the gateway refuses
+      3  the gateway cannot be reached
+    """
+    from rich.console import Console
+
+    from antiphon.cli import views
+    from antiphon.cli.talk import Wishes
+
+    wishes = Wishes(voice, language, instructions, model, silence, speed)
+    console = Console(highlight=False, markup=False)
+    view = views.QuietView() if as_json else views.for_console(console)
+    if recording is None:
+        from antiphon.cli.session import talk_and_save_live
+
+        work = talk_and_save_live(gateway, wishes, view, output, device)
+    else:
+        from antiphon.cli.session import Recording, talk_and_save
+
+        heard = play if play is not None else console.is_terminal and not as_json
+        question = Recording(recording, output, heard, device, timeout)
+        work = talk_and_save(gateway, wishes, view, question)
+    result = _run(work)
+    if as_json:
+        console.print_json(data=result, ensure_ascii=False)
+    if not result["answered"]:
+        if not as_json:
+            failures.say("No answer." if result["turns"] else "No speech was heard.")
+        sys.exit(failures.FAILED)
+
+
+@main.command()
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(PROCESSES),
+    help="Start only this; repeatable.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(PROCESSES),
+    help="Leave this out; repeatable.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    help="Least level that the processes log.",
+)
+def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -> None:
+    r"""Start everything on this machine and keep it running until Ctrl-C.
+
+    Missing models are fetched first. What dies is started again; what cannot start at all stops everything. Settings
+    are environment variables, or the YAML file that ANTIPHON_CONFIG names; `python -m services.stt --help` lists
+    those of one process.
+
+    \b
+    Examples:
+      antiphon up
+      antiphon up --without tts                        another machine speaks:
+        ANTIPHON_GATEWAY_TTS=speaker:50053 antiphon up --without tts
+      ANTIPHON_GATEWAY_PORT=6000 antiphon up           on another port
+    """
+    from rich.console import Console
+
+    from antiphon.cli.pipeline import plan
+    from antiphon.cli.up import fetch_missing, keep_up
+
+    with failures.Reported():
+        made = plan(only, without, log_level)
+        fetch_missing(made.models, click.echo)
+    _run(keep_up(made, Console(highlight=False, markup=False)))
+
+
+@main.command()
+@click.argument(
+    "recording",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("demo/answer.wav"),
+    show_default=True,
+    help="Where to save the spoken answer.",
+)
+@click.option(
+    "--exit/--stay",
+    "leave",
+    default=None,
+    envvar="DEMO_EXIT",
+    show_envvar=True,
+    help="Stop everything after the answer, or stay up. Default: stay on a terminal.",
+)
+def demo(recording: Path | None, output: Path, leave: bool | None) -> None:
+    """Start everything, speak a recorded question to it, show the answer and where the time went."""
+    from antiphon.cli.demo import run_demo
+
+    if leave is None:
+        leave = not (sys.stdin.isatty() and sys.stdout.isatty())
+    _run(run_demo(recording, output, leave))
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option(
+    "--list", "only_list", is_flag=True, help="Show what there is, fetch nothing."
+)
+def fetch(names: tuple[str, ...], only_list: bool) -> None:
+    """Fetch the models of the CPU default, or only the named ones. What is here already is not fetched again."""
+    from services.runtime import models
+
+    catalogue = models.catalogue()
+    if unknown := [name for name in names if name not in catalogue]:
+        raise click.BadParameter(
+            f"there is no {', '.join(unknown)}; there are: {', '.join(catalogue)}"
+        )
+    chosen = [catalogue[name] for name in names or catalogue]
+    if only_list:
+        for model in chosen:
+            state = "here" if model.present else f"{model.megabytes} MB to fetch"
+            click.echo(f"{model.name}: {model.about} ({model.licence}); {state}")
+        click.echo(f"in {models.models_folder()}")
+        return
+    with failures.Reported():
+        models.fetch(chosen, click.echo)
+
+
+@main.command()
+@_GATEWAY
+def describe(gateway: str) -> None:
+    """Show what a gateway can do: stages, models, voices, languages."""
+    from rich.console import Console
+
+    from antiphon.cli.description import describe_gateway, render
+
+    console = Console(highlight=False, markup=False)
+    console.print(render(_run(describe_gateway(gateway))), soft_wrap=True)
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it; leaves with a message and the right status if it fails."""
+    with failures.Reported():
+        return asyncio.run(work)

@@ -1,0 +1,71 @@
+"""How commands fail: a sentence on standard error, and an exit status that scripts can tell apart."""
+
+from types import TracebackType
+from typing import ClassVar
+
+import click
+
+FAILED = 1
+USAGE = 2
+UNREACHABLE = 3
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message says what to do.
+
+    Attributes:
+        status: what the command exits with.
+    """
+
+    status: ClassVar[int] = FAILED
+
+
+def say(message: str) -> None:
+    """Tell what went wrong."""
+    click.secho(message, fg="red", err=True)
+
+
+class Reported:
+    """Ends the command with a message and an exit status if its block raises an error that people can mend."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let bugs through, with all that is known about them.
+
+        Raises:
+            SystemExit: with a status that says what kind of error it was.
+        """
+        status = _status(error)
+        if status is not None:
+            say(str(error))
+            if status == UNREACHABLE:
+                say(
+                    "Start a gateway with `antiphon up`, or name another with --gateway."
+                )
+            raise SystemExit(status) from None
+
+
+def _status(error: BaseException | None) -> int | None:
+    if error is None:
+        return None
+    # Imported late: a command that does not fail may need none of it.
+    from services.runtime.errors import AntiphonError, InvalidArgument, Unavailable
+
+    match error:
+        case CommandError():
+            return error.status
+        case Unavailable():
+            return UNREACHABLE
+        case InvalidArgument():
+            return USAGE
+        case AntiphonError():
+            return FAILED
+        case _:
+            return None

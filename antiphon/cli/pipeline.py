@@ -1,0 +1,256 @@
+"""Which processes make the CPU default on one machine, and on which ports."""
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from antiphon.cli.failures import CommandError
+from antiphon.supervisor import GrpcHealth, HttpHealth, Probe, ProcessSpec
+from services.runtime.settings import CONFIG_VARIABLE
+
+CONVERSATION_SERVICE = "antiphon.v1.Conversation"
+STOP_SECONDS = 10.0
+"""For a process to end after SIGTERM; its running turns get half of it."""
+
+# Engines that use more threads, or that spin while they wait, starve the others on a small machine.
+_SHARED = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+class BadPlan(CommandError):
+    """The processes cannot be started like this; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of the CPU default.
+
+    Attributes:
+        name: what people call it.
+        module: to be run.
+        section: of the settings; its variables begin with ``ANTIPHON_`` and the section's name.
+        ports: setting and default of each port; the first is the one that others use.
+        model: name in the catalogue, needed by the default settings.
+        after: parts that it needs.
+    """
+
+    name: str
+    module: str
+    section: str
+    ports: tuple[tuple[str, int], ...]
+    model: str
+    after: tuple[str, ...] = ()
+
+    def variable(self, setting: str) -> str:
+        """The environment variable of a setting."""
+        return f"ANTIPHON_{self.section}_{setting}".upper()
+
+
+PARTS = (
+    Part(
+        "llm-local",
+        "services.llm_local",
+        "llm_local",
+        (("port", 8081),),
+        "smollm2-135m",
+    ),
+    Part(
+        "stt",
+        "services.stt",
+        "stt",
+        (("port", 50051), ("metrics_port", 9461)),
+        "whisper-tiny-en",
+    ),
+    Part(
+        "llm",
+        "services.llm",
+        "llm",
+        (("port", 50052), ("metrics_port", 9462)),
+        "",
+        ("llm-local",),
+    ),
+    Part(
+        "tts",
+        "services.tts",
+        "tts",
+        (("port", 50053), ("metrics_port", 9463)),
+        "piper-joe-medium",
+    ),
+    Part(
+        "gateway",
+        "gateway",
+        "gateway",
+        (("port", 50050), ("metrics_port", 9460), ("http_port", 8080)),
+        "silero-vad",
+        ("stt", "llm", "tts"),
+    ),
+)
+"""In the order in which they are shown."""
+
+NAMES = tuple(part.name for part in PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that a process will take.
+
+    Attributes:
+        name: of the process.
+        number: of the port.
+        variable: environment variable that moves it.
+        host: address that it is taken on.
+    """
+
+    name: str
+    number: int
+    variable: str
+    host: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to start.
+
+    Attributes:
+        specs: for the supervisor.
+        ports: that they will take.
+        models: in the catalogue, that they need.
+        addresses: ``host:port`` by process, as others on this machine reach it.
+    """
+
+    specs: list[ProcessSpec] = field(default_factory=list)
+    ports: list[Port] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
+def plan(
+    only: Sequence[str] = (), without: Sequence[str] = (), log_level: str | None = None
+) -> Plan:
+    """The processes of the CPU default, as settings have them.
+
+    Args:
+        only: names; default: all.
+        without: names to leave out.
+        log_level: for all of them; default: their own settings.
+
+    Raises:
+        BadPlan: nothing is left, or the settings file cannot be read.
+    """
+    chosen = [
+        part
+        for part in PARTS
+        if (not only or part.name in only) and part.name not in without
+    ]
+    if not chosen:
+        raise BadPlan("nothing is left to start")
+    setting = _settings()
+    made = Plan()
+    for part in chosen:
+        host = setting(part, "host") or "127.0.0.1"
+        reached = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+        environment = dict(_SHARED)
+        for name, default in part.ports:
+            number = _port(part, name, setting(part, name), default)
+            environment[part.variable(name)] = str(number)
+            made.ports.append(Port(part.name, number, part.variable(name), host))
+        if log_level:
+            environment[part.variable("log_level")] = log_level
+        if setting(part, "drain_seconds") is None:
+            environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
+        made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"
+        environment |= _neighbours(part, made.addresses, setting)
+        made.specs.append(
+            ProcessSpec(
+                part.name,
+                part.module,
+                _probe(part, made.addresses[part.name]),
+                environment=environment,
+                after=part.after,
+            )
+        )
+        if part.model and setting(part, "model") is None:
+            made.models.append(part.model)
+    return made
+
+
+def taken(ports: Iterable[Port]) -> list[Port]:
+    """Those that somebody else holds already."""
+    return [port for port in ports if not _free(port.host, port.number)]
+
+
+_Setting = Callable[[Part, str], str | None]
+
+
+def _settings() -> _Setting:
+    """How the user has set things: environment first, then the settings file, as the processes themselves do."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    document: Any = {}
+    if path:
+        try:
+            document = yaml.safe_load(Path(path).read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
+
+    def setting(part: Part, name: str) -> str | None:
+        value = os.environ.get(part.variable(name))
+        if value:
+            return value
+        section = document.get(part.section) if isinstance(document, dict) else None
+        value = section.get(name) if isinstance(section, dict) else None
+        return None if value is None else str(value)
+
+    return setting
+
+
+def _port(part: Part, name: str, value: str | None, default: int) -> int:
+    try:
+        number = default if value is None else int(value)
+    except ValueError:
+        raise BadPlan(f"{part.variable(name)}={value}: must be a number") from None
+    if number:
+        return number
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        chosen: int = free.getsockname()[1]
+    return chosen
+
+
+def _neighbours(
+    part: Part, addresses: dict[str, str], setting: _Setting
+) -> dict[str, str]:
+    """Variables that tell a process where the others are, where the user has not."""
+    if part.name == "gateway":
+        return {
+            part.variable(name): addresses[name]
+            for name in ("stt", "llm", "tts")
+            if name in addresses and setting(part, name) is None
+        }
+    local = addresses.get("llm-local")
+    if part.name == "llm" and local and setting(part, "upstreams") is None:
+        upstream = {"name": "local", "base_url": f"http://{local}/v1", "slots": 4}
+        return {part.variable("upstreams"): json.dumps([upstream])}
+    return {}
+
+
+def _probe(part: Part, address: str) -> Probe:
+    if part.name == "llm-local":
+        host, _, port = address.rpartition(":")
+        return HttpHealth(host, int(port))
+    return GrpcHealth(address)
+
+
+def _free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True

@@ -1,0 +1,132 @@
+"""Which processes make the CPU default, and where they find each other."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from antiphon.cli.commands import PROCESSES
+from antiphon.cli.pipeline import NAMES, BadPlan, plan, taken
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ANTIPHON_")]:
+        monkeypatch.delenv(name)
+
+
+def _environment(name: str, **options: tuple[str, ...]) -> dict[str, str]:
+    made = plan(**options)
+    return dict(next(spec for spec in made.specs if spec.name == name).environment)
+
+
+def test_all_processes_are_there_and_the_command_line_knows_them() -> None:
+    assert NAMES == PROCESSES
+    assert [spec.name for spec in plan().specs] == list(NAMES)
+    assert [spec.module for spec in plan().specs] == [
+        "services.llm_local",
+        "services.stt",
+        "services.llm",
+        "services.tts",
+        "gateway",
+    ]
+
+
+def test_only_and_without_choose() -> None:
+    assert [s.name for s in plan(only=("stt", "tts")).specs] == ["stt", "tts"]
+    assert [s.name for s in plan(without=("gateway",)).specs] == list(NAMES[:-1])
+    with pytest.raises(BadPlan, match="nothing is left"):
+        plan(only=("stt",), without=("stt",))
+
+
+def test_no_two_processes_want_the_same_port() -> None:
+    numbers = [port.number for port in plan().ports]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_engines_share_the_machine_with_one_quiet_thread_each() -> None:
+    for name in NAMES:
+        environment = _environment(name)
+        assert environment["OMP_NUM_THREADS"] == "1"
+        assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_a_port_set_by_the_user_is_known_to_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_STT_PORT", "6001")
+    monkeypatch.setenv("ANTIPHON_LLM_LOCAL_PORT", "6002")
+    assert plan().addresses["stt"] == "127.0.0.1:6001"
+    assert _environment("gateway")["ANTIPHON_GATEWAY_STT"] == "127.0.0.1:6001"
+    upstreams = json.loads(_environment("llm")["ANTIPHON_LLM_UPSTREAMS"])
+    assert upstreams[0]["base_url"] == "http://127.0.0.1:6002/v1"
+
+
+def test_a_neighbour_set_by_the_user_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_GATEWAY_TTS", "speaker:50053")
+    environment = _environment("gateway", without=("tts",))
+    assert "ANTIPHON_GATEWAY_TTS" not in environment
+    monkeypatch.setenv("ANTIPHON_LLM_UPSTREAMS", "[]")
+    assert "ANTIPHON_LLM_UPSTREAMS" not in _environment("llm")
+
+
+def test_a_process_that_is_left_out_keeps_its_usual_address() -> None:
+    assert "ANTIPHON_GATEWAY_TTS" not in _environment("gateway", without=("tts",))
+
+
+def test_the_settings_file_counts_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text("stt: {port: 6001}\ntts: {port: 6003, model: other}\n")
+    monkeypatch.setenv("ANTIPHON_CONFIG", str(file))
+    monkeypatch.setenv("ANTIPHON_STT_PORT", "7001")
+    made = plan()
+    assert made.addresses["stt"] == "127.0.0.1:7001"
+    assert made.addresses["tts"] == "127.0.0.1:6003"
+    assert "piper-joe-medium" not in made.models
+    assert "whisper-tiny-en" in made.models
+
+
+def test_a_free_port_is_chosen_and_told_where_the_user_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_TTS_PORT", "0")
+    made = plan(only=("tts", "gateway"))
+    environments = {spec.name: spec.environment for spec in made.specs}
+    port = environments["tts"]["ANTIPHON_TTS_PORT"]
+    assert int(port) > 0
+    assert environments["gateway"]["ANTIPHON_GATEWAY_TTS"] == f"127.0.0.1:{port}"
+
+
+def test_a_process_that_listens_everywhere_is_asked_on_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_STT_HOST", "0.0.0.0")
+    assert plan().addresses["stt"] == "127.0.0.1:50051"
+
+
+@pytest.mark.parametrize("value", ["many", "1.5"])
+def test_a_port_that_is_no_number_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ANTIPHON_STT_PORT", value)
+    with pytest.raises(BadPlan, match=f"ANTIPHON_STT_PORT={value}"):
+        plan()
+
+
+def test_a_taken_port_is_found_with_the_variable_that_moves_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_TTS_PORT", "0")
+    monkeypatch.setenv("ANTIPHON_TTS_METRICS_PORT", "0")
+    made = plan(only=("tts",))
+    assert not taken(made.ports)
+    with socket.create_server(("127.0.0.1", made.ports[1].number)):
+        assert [port.variable for port in taken(made.ports)] == [
+            "ANTIPHON_TTS_METRICS_PORT"
+        ]
