@@ -1,0 +1,29 @@
+# Every recipe is a line; what it does stands in scripts/. Works with GNU make 3.81.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint bench lock clean
+
+help: ## Show what there is to make
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## Set up, start everything, speak a recorded question and hear the answer
+	@scripts/setup.sh local
+	@scripts/in-venv.sh antiphon demo
+
+setup: ## Make .venv with all that development needs; a second time does nothing
+	@scripts/setup.sh dev
+
+test: setup ## Lint, types, contract, then all tests
+	@scripts/test.sh
+
+lint: setup ## Lint, types and contract alone
+	@scripts/test.sh lint
+
+bench: setup ## Measure, where there is something to measure
+	@scripts/bench.sh
+
+lock: ## Write requirements/*.lock anew from pyproject.toml
+	@scripts/lock.sh
+
+clean: ## Remove what was made here, .venv included; fetched models stay
+	@scripts/clean.sh
