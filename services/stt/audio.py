@@ -1,0 +1,189 @@
+"""An utterance's samples: from the wire to the rate that the model hears at, and how loud they were."""
+
+from math import gcd
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+FRAME_SECONDS = 0.02
+"""Levels are of stretches this long: several periods of the lowest voices, shorter than any sound of speech."""
+
+_LEAST_DECIBELS = -120.0
+_CONTEXT_SECONDS = 0.2
+
+
+class Resampler:
+    """Turns a stream of 16-bit samples into the model's rate, without clicks where messages meet.
+
+    Args:
+        source: Hz of what comes in.
+        target: Hz of what goes out.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source = source
+        self._target = target
+        self._taken = 0
+        self._given = 0
+        self._recent = np.zeros(0, np.float32)
+        self._stream = (
+            soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
+            if source != target
+            else None
+        )
+
+    def push(self, pcm: bytes) -> Samples:
+        """The next samples; all but the last few ten milliseconds of what was pushed (see `held_back`).
+
+        Args:
+            pcm: whole 16-bit little-endian samples.
+
+        Returns:
+            ``float32 [samples]`` in [-1, 1].
+        """
+        heard = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
+        if self._stream is None:
+            return heard
+        self._taken += len(heard)
+        # What is kept begins where an output sample falls on an input sample, so that `held_back` needs no fraction.
+        period = self._source // gcd(self._source, self._target)
+        self._recent = np.concatenate([self._recent, heard])
+        surplus = len(self._recent) - int(_CONTEXT_SECONDS * self._source)
+        if surplus >= period:
+            self._recent = self._recent[surplus // period * period :]
+        resampled: Samples = self._stream.resample_chunk(heard)
+        self._given += len(resampled)
+        return resampled
+
+    def held_back(self) -> Samples:
+        """What the filter has not given out yet, as if the stream ended here.
+
+        Returns:
+            ``float32 [samples]``; the stream itself goes on untouched.
+        """
+        missing = round(self._taken * self._target / self._source) - self._given
+        if self._stream is None or missing <= 0:
+            return np.zeros(0, np.float32)
+        end: Samples = soxr.resample(self._recent, self._source, self._target, "HQ")
+        return end[-missing:]
+
+
+class Recording:
+    """The samples of an utterance that may still be needed, and the level of each frame of it.
+
+    Positions are in samples at the model's rate, from the utterance's first sample.
+
+    Args:
+        rate: Hz.
+
+    Attributes:
+        end: position after the last sample.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.end = 0
+        self._frame = round(rate * FRAME_SECONDS)
+        self._samples = np.zeros(rate * 4, np.float32)
+        self._start = 0
+        self._levels = np.zeros(1024, np.float32)
+        self._measured = 0
+
+    def add(self, samples: Samples) -> None:
+        """Append ``float32 [samples]``."""
+        used = self.end - self._start
+        if used + len(samples) > len(self._samples):
+            grown = np.zeros(2 * (used + len(samples)), np.float32)
+            grown[:used] = self._samples[:used]
+            self._samples = grown
+        self._samples[used : used + len(samples)] = samples
+        self.end += len(samples)
+        self._measure()
+
+    def cut(self, start: int, end: int) -> Samples:
+        """A copy of ``[start, end)``; what was forgotten must not be asked for."""
+        return self._samples[start - self._start : end - self._start].copy()
+
+    def forget(self, before: int) -> None:
+        """Free the samples before a position; their levels stay known. The frame being filled must not be cut."""
+        used = self.end - self._start
+        kept = self._samples[before - self._start : used].copy()
+        self._samples = np.zeros(max(self.rate * 4, 2 * len(kept)), np.float32)
+        self._samples[: len(kept)] = kept
+        self._start = before
+
+    def only_silence_after(self, position: int) -> bool:
+        """Whether no speech followed a position.
+
+        Silence is judged by the utterance itself: with L the level of its speech (95th percentile of its frames up to
+        the position) and N its noise floor (10th percentile), frames are silent below max(L - 30 dB, N + 8 dB), at
+        most L - 12 dB, or below -65 dBFS in any case. 30 dB is the span from vowels down to the weakest consonants
+        that carry a word's end; 8 dB is how far a steady room rises above its own floor; where speech does not stand
+        12 dB above that floor, nothing can be told and nothing is called silence. One louder frame is enough to say
+        no. Frames that begin before the position and the frame still being filled are not judged: 40 ms hold no word.
+        """
+        first = -(-position // self._frame)
+        after = self._levels[first : self._measured]
+        if not len(after):
+            return True
+        return bool(np.all(after < self._silence_below(min(first, self._measured))))
+
+    def quiet_seconds(self) -> float:
+        """How long it has been silent now, judged as in `only_silence_after`; 0 before any speech."""
+        levels = self._levels[: self._measured]
+        loud = np.flatnonzero(levels >= self._silence_below(self._measured))
+        return (
+            (self._measured - 1 - int(loud[-1])) * FRAME_SECONDS if len(loud) else 0.0
+        )
+
+    def quietest(self, start: int, end: int) -> int:
+        """The middle of the quietest 100 ms of ``[start, end)``, the latest of equals; on a frame's edge."""
+        first, last = -(-start // self._frame), min(end // self._frame, self._measured)
+        power = 10 ** (self._levels[first:last].astype(np.float64) / 10)
+        smooth = np.convolve(power, np.ones(5) / 5, "valid")
+        if not len(smooth):
+            return min(last, first) * self._frame
+        return (
+            first + len(smooth) - 1 - int(np.argmin(smooth[::-1])) + 2
+        ) * self._frame
+
+    def _silence_below(self, frames: int) -> float:
+        """Decibels below which a frame is silent, by what was heard in the first ``frames`` of the utterance."""
+        if not frames:
+            return -65.0
+        # Ten seconds tell a speaker and a room, and keep the cost the same however long the utterance grows.
+        recent = self._levels[max(0, frames - 500) : frames]
+        floor, speech = np.percentile(recent, (10, 95))
+        relative = min(max(speech - 30.0, floor + 8.0), speech - 12.0)
+        return float(max(relative, -65.0))
+
+    def _measure(self) -> None:
+        whole = self.end // self._frame
+        if whole > len(self._levels):
+            grown = np.zeros(2 * whole, np.float32)
+            grown[: self._measured] = self._levels[: self._measured]
+            self._levels = grown
+        first = self._measured * self._frame - self._start
+        frames = self._samples[first : whole * self._frame - self._start]
+        self._levels[self._measured : whole] = levels(frames, self._frame)
+        self._measured = whole
+
+
+def levels(samples: Samples, frame: int) -> Samples:
+    """Level of each whole frame.
+
+    Args:
+        samples: ``float32 [samples]`` in [-1, 1].
+        frame: samples in a frame.
+
+    Returns:
+        ``float32 [frames]``, decibels relative to full scale.
+    """
+    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    power = np.mean(np.square(frames), axis=1)
+    floor = 10 ** (_LEAST_DECIBELS / 10)
+    decibels: Samples = (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
+    return decibels

@@ -1,0 +1,43 @@
+"""Where an engine's weights are: in the models catalogue, in a folder, or on the Hugging Face Hub."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.runtime import models
+from services.runtime.errors import FailedPrecondition
+
+
+def find(model: str, patterns: Sequence[str]) -> Path:
+    """The folder of a model, fetched from the Hub if it is an id there.
+
+    Args:
+        model: name in the catalogue, folder, or id on the Hub.
+        patterns: of the files that are wanted from the Hub.
+
+    Raises:
+        FailedPrecondition: it cannot be had.
+    """
+    catalogue = models.catalogue()
+    if model in catalogue:
+        return models.locate(model)
+    if Path(model).is_dir():
+        return Path(model)
+    if model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise FailedPrecondition(
+            f"there is no model {model!r}: it is not in the catalogue "
+            f"({', '.join(catalogue)}), not a folder, and not an id on the Hugging Face Hub"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=list(patterns)))
+    except Exception as error:  # its own, its HTTP client's and the system's errors
+        raise FailedPrecondition(
+            f"model {model!r} could not be fetched from the Hugging Face Hub: {error}"
+        ) from error
+
+
+def publishers_name(model: str) -> str:
+    """What a model's publisher calls it: "tiny.en" for "whisper-tiny-en" and "Systran/faster-whisper-tiny.en"."""
+    name = Path(model).name.removeprefix("faster-").removeprefix("whisper-")
+    return f"{name[:-3]}.en" if name.endswith("-en") else name

@@ -1,0 +1,386 @@
+"""Whisper on CTranslate2, with the encoder run on no more than the speech there is.
+
+Whisper always hears 30 seconds: it was trained on audio padded with silence to that length, and its encoder costs the
+same for one second as for thirty. Here the encoder gets the speech and 0.4 s of silence or more, and the rest of its 1,500
+positions is filled with silence that was encoded once at the start: the decoder sees the end that it knows, at a
+fraction of the time. Shorter tails make it loop ("No. No. No."); what loops nevertheless is decoded again the long way.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as Vocabulary
+
+from services.runtime.errors import EngineError, FailedPrecondition
+from services.stt.audio import levels
+from services.stt.engines import (
+    AUTO,
+    Capabilities,
+    EngineOptions,
+    Transcript,
+    Utterance,
+)
+from services.stt.engines.weights import find, publishers_name
+from services.stt.engines.whisper_text import (
+    TimedPiece,
+    collapse_loop,
+    is_suspicious,
+    to_words,
+)
+from services.stt.transcripts import SPACELESS
+
+RATE = 16_000
+_POSITION = 320
+"""Samples of one position of the encoder's output: 20 ms."""
+_POSITIONS = 1500
+_HOP = 160
+_TAIL_SECONDS = 0.4
+_LEAST_SECONDS = 2.5
+"""Encoded at least, so that short answers get a longer tail: with it "No." and "What?" are heard once, not twice, and
+are told from noise (probability of no speech 0.2 against 0.3 to 0.6 without it), for 6 ms."""
+_MARGIN_SECONDS = 0.5
+"""Kept free of a call's 30 seconds, for the tail."""
+
+_AUDIBLE_DECIBELS = -65.0
+"""A frame at this level (dBFS) is the least that is worth a decode: speech 50 dB below a close microphone's."""
+
+_SILENT_ABOVE, _SURELY_SILENT_ABOVE, _DOUBTFUL_BELOW = 0.6, 0.8, -1.0
+"""Whisper's own rule: no speech where its probability of none is above 0.6 and the mean log probability of the text
+below -1. Hums and clicks get a "you" at -0.9, always with a probability of none above 0.8; speech stays below 0.75
+(measured on tiny.en: tones, hum, clicks, white and pink noise of 0.3 to 10 s against single words and sentences)."""
+
+_MOST_HINT_TOKENS = 200
+"""Whisper takes up to 223 tokens before the transcript."""
+
+_LANGUAGE_TAGS = {"jw": "jv"}
+"""Where Whisper's names of languages are not BCP 47."""
+
+Array = NDArray[Any]
+
+
+@dataclass(slots=True)
+class _Hypothesis:
+    """What the decoder made of one utterance.
+
+    Attributes:
+        tokens: of the text.
+        text: of the tokens.
+        score: mean log probability of a token.
+        no_speech: probability that there was no speech.
+        cut: whether the decoder was stopped before it was done.
+    """
+
+    tokens: list[int]
+    text: str
+    score: float
+    no_speech: float
+    cut: bool
+
+    @property
+    def silent(self) -> bool:
+        doubtful = self.no_speech > _SILENT_ABOVE and self.score < _DOUBTFUL_BELOW
+        wordless = not any(character.isalnum() for character in self.text)
+        return doubtful or wordless or self.no_speech > _SURELY_SILENT_ABOVE
+
+
+class Whisper:
+    """A Whisper model of any size, English-only or multilingual.
+
+    Args:
+        options: ``model`` may be in the catalogue, a folder of a CTranslate2 conversion, or the id of one on the Hub.
+
+    Raises:
+        FailedPrecondition: the model cannot be had, or is not one of this kind.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        folder = find(options.model, ("*.json", "*.txt", "model.bin"))
+        try:
+            self._model = ctranslate2.models.Whisper(
+                str(folder),
+                device=options.device,
+                compute_type=_compute_type(options),
+                intra_threads=options.threads,
+                inter_threads=1,
+            )
+            self._vocabulary = Vocabulary.from_file(str(folder / "tokenizer.json"))
+        except (
+            Exception
+        ) as error:  # both packages raise what they have; tokenizers a plain Exception
+            raise FailedPrecondition(
+                f"no Whisper model for CTranslate2 could be loaded from {folder}: {error}"
+            ) from error
+        self._multilingual: bool = self._model.is_multilingual
+        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self._silence = self._encode(np.zeros(RATE * 30, np.float32))
+        self._name = publishers_name(options.model)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        on_cpu = self._model.device == "cpu"
+        return Capabilities(
+            model=self._name,
+            sample_rate=RATE,
+            languages=(AUTO, *self._languages) if self._multilingual else ("en",),
+            hint_phrases=True,
+            word_times=True,
+            confidence=True,
+            window_seconds=30.0 - _MARGIN_SECONDS,
+            # One CPU thread takes as long for a batch as for its members (2: 61 ms against 2 x 29, 8: 420 ms), and
+            # the first member would wait for the last.
+            batch=1 if on_cpu else 16,
+        )
+
+    def warm_up(self) -> None:
+        """Run encoder, decoder and aligner once.
+
+        Raises:
+            EngineError: the model failed.
+        """
+        noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+        language = next(iter(self._languages), "en")
+        tokenizer = self._tokenizer(language)
+        heard = self._padded(self._encode(noise * 0.1))
+        try:
+            self._generate(heard, [self._prompt(tokenizer, ())], RATE)
+            self._align(heard, tokenizer, tokenizer.encode(" Hello."), RATE)
+        except RuntimeError as error:
+            raise EngineError(f"Whisper does not run here: {error}") from error
+
+    def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
+        """Transcribe a batch; one result an utterance, in order.
+
+        Raises:
+            EngineError: the model failed, or an utterance is longer than 30 s.
+        """
+        try:
+            return self._transcribe(utterances)
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"Whisper failed: {error}") from error
+
+    def _transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
+        results = [Transcript("", (), each.language, 0.0) for each in utterances]
+        heard: dict[int, Array] = {}
+        tokenizers: dict[int, Tokenizer] = {}
+        # CTranslate2 wants prompts of one length in a batch.
+        groups: defaultdict[int, list[int]] = defaultdict(list)
+        prompts: dict[int, list[int]] = {}
+        for index, utterance in enumerate(utterances):
+            if not _audible(utterance.samples) or not utterance.wanted():
+                continue
+            heard[index] = self._padded(self._encode(utterance.samples))
+            language = self._language(utterance, heard[index])
+            tokenizers[index] = self._tokenizer(language)
+            prompts[index] = self._prompt(tokenizers[index], utterance.hint_phrases)
+            groups[len(prompts[index])].append(index)
+        for members in groups.values():
+            members = [index for index in members if utterances[index].wanted()]
+            if not members:
+                continue
+            hypotheses = self._generate(
+                np.concatenate([heard[index] for index in members]),
+                [prompts[index] for index in members],
+                max(len(utterances[index].samples) for index in members),
+            )
+            for index, hypothesis in zip(members, hypotheses, strict=True):
+                results[index] = self._finish(
+                    utterances[index],
+                    heard[index],
+                    prompts[index],
+                    hypothesis,
+                    tokenizers[index],
+                )
+        return results
+
+    def _finish(
+        self,
+        utterance: Utterance,
+        heard: Array,
+        prompt: list[int],
+        hypothesis: _Hypothesis,
+        tokenizer: Tokenizer,
+    ) -> Transcript:
+        language = _LANGUAGE_TAGS.get(tokenizer.language_code, tokenizer.language_code)
+        samples = utterance.samples
+        if hypothesis.cut or is_suspicious(hypothesis.text):
+            whole = np.zeros(RATE * 30, np.float32)
+            whole[: len(samples)] = samples
+            heard = self._encode(whole)
+            hypothesis = self._generate(heard, [prompt], len(samples))[0]
+            if hypothesis.cut:
+                hypothesis.text = collapse_loop(hypothesis.text)
+                hypothesis.tokens = tokenizer.encode(" " + hypothesis.text)
+        if hypothesis.silent or not utterance.wanted():
+            return Transcript("", (), language, 0.0)
+        pieces = self._align(heard, tokenizer, hypothesis.tokens, len(samples))
+        words = to_words(
+            pieces, len(samples) / RATE, spaced=tokenizer.language_code not in SPACELESS
+        )
+        separator = "" if tokenizer.language_code in SPACELESS else " "
+        return Transcript(
+            separator.join(word.text for word in words),
+            words,
+            language,
+            float(np.exp(hypothesis.score)),
+        )
+
+    def _encode(self, samples: NDArray[np.float32]) -> Array:
+        """Encode ``float32 [samples]``, with the tail if it fits.
+
+        Returns:
+            ``[1, positions, width]``.
+        """
+        if len(samples) > RATE * 30:
+            raise ValueError(f"{len(samples) / RATE:.1f} s; 30 s are the most")
+        wanted = max(
+            len(samples) + int(_TAIL_SECONDS * RATE), int(_LEAST_SECONDS * RATE)
+        )
+        length = min(RATE * 30, -(-wanted // _POSITION) * _POSITION)
+        padded = np.zeros(length, np.float32)
+        padded[: len(samples)] = samples
+        mel = self._features(padded, padding=0)[None, :, : length // _HOP]
+        encoded = self._model.encode(_view(mel.astype(np.float32)), to_cpu=True)
+        return np.array(encoded)
+
+    def _padded(self, encoded: Array) -> Array:
+        """Fill up with encoded silence to ``[1, 1500, width]``."""
+        return np.concatenate([encoded, self._silence[:, encoded.shape[1] :]], axis=1)
+
+    def _generate(
+        self, heard: Array, prompts: list[list[int]], samples: int
+    ) -> list[_Hypothesis]:
+        """Decode ``[batch, 1500, width]`` greedily.
+
+        Args:
+            heard: the encoder's output.
+            prompts: of one length.
+            samples: the longest utterance's.
+        """
+        # Fast English is below 8 tokens a second; scripts that the vocabulary knows badly need up to 25.
+        rate = 25 if self._multilingual else 8
+        most = min(_POSITIONS * 2 // 14 - 1, 12 + rate * samples // RATE)
+        results = self._model.generate(
+            _view(heard),
+            prompts,
+            beam_size=1,
+            max_length=most + len(prompts[0]),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        hypotheses = []
+        for result in results:
+            tokens = [token for token in result.sequences_ids[0] if token < self._end]
+            hypotheses.append(
+                _Hypothesis(
+                    tokens,
+                    self._vocabulary.decode(tokens).strip(),
+                    result.scores[0],
+                    result.no_speech_prob,
+                    cut=len(result.sequences_ids[0]) >= most,
+                )
+            )
+        return hypotheses
+
+    def _align(
+        self, heard: Array, tokenizer: Tokenizer, tokens: list[int], samples: int
+    ) -> list[TimedPiece]:
+        """When each piece of the text was spoken, by the decoder's attention to the same encoder output.
+
+        Args:
+            heard: ``[1, 1500, width]``.
+            tokenizer: of the language.
+            tokens: of the text.
+            samples: of the utterance.
+        """
+        frames = min(2 * _POSITIONS, 2 * -(-samples // _POSITION))
+        alignment = self._model.align(
+            _view(heard), tokenizer.sot_sequence, [tokens], frames
+        )[0]
+        of_token = np.array([pair[0] for pair in alignment.alignments])
+        positions = np.array([pair[1] for pair in alignment.alignments])
+        first = np.searchsorted(of_token, np.arange(len(tokens) + 1))
+        times = positions[np.minimum(first, len(positions) - 1)] * _POSITION / RATE
+        chances = alignment.text_token_probs
+        pieces, done = [], 0
+        texts, spelled = tokenizer.split_tokens_on_unicode(tokens)
+        for text, its_tokens in zip(texts, spelled, strict=True):
+            end = done + len(its_tokens)
+            chance = float(np.mean(chances[done:end]))
+            pieces.append(
+                TimedPiece(text, float(times[done]), float(times[end]), chance)
+            )
+            done = end
+        return pieces
+
+    def _language(self, utterance: Utterance, heard: Array) -> str:
+        """Whisper's name of the utterance's language."""
+        if not self._multilingual:
+            return "en"
+        if utterance.language != AUTO:
+            return self._languages[utterance.language]
+        token: str = self._model.detect_language(_view(heard))[0][0][0]
+        return token.strip("<|>")
+
+    def _prompt(self, tokenizer: Tokenizer, hint_phrases: Sequence[str]) -> list[int]:
+        """What the decoder starts from; hints stand where the text before the utterance would be."""
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        if not hint_phrases:
+            return prompt
+        hints = tokenizer.encode(f" {', '.join(hint_phrases)}.")
+        return [tokenizer.sot_prev, *hints[:_MOST_HINT_TOKENS], *prompt]
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(
+                self._vocabulary, self._multilingual, "transcribe", language
+            )
+        return self._tokenizers[language]
+
+    @cached_property
+    def _end(self) -> int:
+        """Tokens below it are text."""
+        return self._special("endoftext")
+
+    @cached_property
+    def _languages(self) -> dict[str, str]:
+        """Whisper's names by BCP 47 tag; empty for an English-only model."""
+        if not self._multilingual:
+            return {}
+        first = self._special("startoftranscript") + 1
+        last = self._special("translate")
+        names = (
+            str(self._vocabulary.id_to_token(token)).strip("<|>")
+            for token in range(first, last)
+        )
+        return {_LANGUAGE_TAGS.get(name, name): name for name in names}
+
+    def _special(self, name: str) -> int:
+        token = self._vocabulary.token_to_id(f"<|{name}|>")
+        if token is None:
+            raise FailedPrecondition(f"tokenizer.json has no <|{name}|>: not Whisper's")
+        return token
+
+
+def _view(array: Array) -> Any:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
+
+
+def _audible(samples: NDArray[np.float32]) -> bool:
+    loudness = levels(samples, _POSITION)
+    return bool(len(loudness)) and float(loudness.max()) >= _AUDIBLE_DECIBELS
+
+
+def _compute_type(options: EngineOptions) -> str:
+    if options.precision != "auto":
+        return options.precision
+    return "int8" if options.device == "cpu" else "auto"
