@@ -16,6 +16,7 @@ from antiphon.supervisor import GrpcHealth, HttpHealth, Probe, ProcessSpec
 from services.runtime.settings import CONFIG_VARIABLE
 
 CONVERSATION_SERVICE = "antiphon.v1.Conversation"
+_USUAL_UPSTREAM = "127.0.0.1:8081"
 STOP_SECONDS = 10.0
 """For a process to end after SIGTERM; its running turns get half of it."""
 
@@ -231,8 +232,12 @@ def _neighbours(
             for name in ("stt", "llm", "tts")
             if name in addresses and setting(part, name) is None
         }
-    local = addresses.get("llm-local")
-    if part.name == "llm" and local and setting(part, "upstreams") is None:
+    local = addresses.get("llm-local", _USUAL_UPSTREAM)
+    if (
+        part.name == "llm"
+        and local != _USUAL_UPSTREAM
+        and setting(part, "upstreams") is None
+    ):
         upstream = {"name": "local", "base_url": f"http://{local}/v1", "slots": 4}
         return {part.variable("upstreams"): json.dumps([upstream])}
     return {}

@@ -56,6 +56,7 @@ def test_engines_share_the_machine_with_one_quiet_thread_each() -> None:
 def test_a_port_set_by_the_user_is_known_to_its_neighbours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert "ANTIPHON_LLM_UPSTREAMS" not in _environment("llm")
     monkeypatch.setenv("ANTIPHON_STT_PORT", "6001")
     monkeypatch.setenv("ANTIPHON_LLM_LOCAL_PORT", "6002")
     assert plan().addresses["stt"] == "127.0.0.1:6001"
