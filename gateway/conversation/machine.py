@@ -292,7 +292,12 @@ class Conversation:
         self, event: e.TextWritten | e.ToolCalled | e.ReplyWritten, now: float
     ) -> None:
         answer = self._answer
-        if answer is None or answer.ref != event.ref or answer.written:
+        if (
+            answer is None
+            or answer.ref != event.ref
+            or answer.written
+            or not answer.opened
+        ):
             return
         match event:
             case e.TextWritten(ref, text):
@@ -324,7 +329,12 @@ class Conversation:
         now: float,
     ) -> None:
         answer = self._answer
-        if answer is None or answer.ref != event.ref or answer.spoken:
+        if (
+            answer is None
+            or answer.ref != event.ref
+            or answer.spoken
+            or not answer.opened
+        ):
             return
         match event:
             case e.ClauseTaken():

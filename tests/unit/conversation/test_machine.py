@@ -1,0 +1,394 @@
+"""The life of a turn, rule by rule."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.conversation import commands as c
+from gateway.conversation import events as e
+from gateway.conversation.history import Speaker
+from gateway.conversation.values import (
+    Failure,
+    Interrupt,
+    Outcome,
+    Policy,
+    Stage,
+    State,
+    ToolCall,
+    Transcript,
+    Usage,
+)
+from tests.unit.conversation.driver import Driver
+
+
+def outcomes(driver: Driver) -> list[Outcome]:
+    return [ended.outcome for ended in driver.all(c.TellTurnEnded)]
+
+
+def prompt(driver: Driver) -> list[tuple[str, str]]:
+    messages = driver.all(c.Generate)[-1].messages
+    return [
+        (m.speaker.value, m.text) for m in messages if m.speaker is not Speaker.SYSTEM
+    ]
+
+
+def test_a_conversation_begins_by_preparing_its_instructions() -> None:
+    (prepare,) = Driver().all(c.Prepare)
+    assert [message.text for message in prepare.messages] == ["Be kind."]
+
+
+def test_speech_opens_an_utterance_with_preroll() -> None:
+    driver = Driver()
+    driver.hear(2.0)
+    driver.speak(0.5)
+    (opened,) = driver.all(c.Transcribe)
+    assert opened.start == pytest.approx(2.0 - driver.policy.preroll, abs=0.04)
+    assert driver.core.state is State.HEARING
+
+
+def test_a_pause_takes_one_checkpoint_and_silence_ends_the_turn() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    driver.hear(0.25)
+    assert driver.core.state is State.POISED
+    assert [command.id for command in driver.all(c.TakeCheckpoint)] == [1]
+    assert driver.core.turn == 0
+    driver.hear(0.25)
+    assert driver.core.state is State.ANSWERING
+    assert driver.core.turn == 1
+    assert len(driver.all(c.FinishTranscribe)) == 1
+
+
+def test_going_on_after_a_pause_continues_the_same_utterance() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    driver.hear(0.25)
+    driver.speak(1.0)
+    driver.hear(0.25)
+    assert len(driver.all(c.Transcribe)) == 1
+    assert len(driver.all(c.ResumeTranscribe)) == 1
+    assert [command.id for command in driver.all(c.TakeCheckpoint)] == [1, 2]
+    assert driver.core.turn == 0
+
+
+def test_an_answer_is_spoken_and_kept() -> None:
+    driver = Driver()
+    driver.answer(driver.ask("Why?"), "Because.", 1.0)
+    driver.wait(2.0)
+    assert outcomes(driver) == [Outcome.ANSWERED]
+    assert b"".join(audio.samples for audio in driver.all(c.TellAudio)) == b"Because."
+    driver.ask("Really?")
+    assert prompt(driver) == [
+        ("user", "Why?"),
+        ("assistant", "Because."),
+        ("user", "Really?"),
+    ]
+
+
+def test_audio_leaves_only_a_little_ahead_of_real_time() -> None:
+    driver = Driver()
+    ref = driver.ask()
+    driver.answer(ref, "x" * 50, 5.0)
+    sent = sum(audio.seconds for audio in driver.all(c.TellAudio))
+    assert sent <= driver.policy.lead + 0.11
+    driver.wait(1.0)
+    sent = sum(audio.seconds for audio in driver.all(c.TellAudio))
+    assert 1.0 <= sent <= 1.0 + driver.policy.lead + 0.11
+
+
+def test_the_turn_ends_when_its_last_sound_was_heard() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "Because.", 1.0)
+    driver.wait(0.9)
+    assert outcomes(driver) == []
+    driver.wait(0.2)
+    assert outcomes(driver) == [Outcome.ANSWERED]
+
+
+def test_the_waterfall_names_every_share() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    ended_at = driver.now
+    driver.hear(0.42)
+    ref = driver.ref()
+    driver.wait(0.3)
+    driver.tell(e.FinalHeard(ref, Transcript("Why?")))
+    driver.wait(0.5)
+    driver.tell(e.TextWritten(ref, "Because."))
+    driver.tell(e.ClauseTaken(ref))
+    driver.wait(0.1)
+    driver.tell(e.AudioSpoken(ref, 0.0, 0.5, b"x"))
+    total = driver.now - ended_at
+    driver.tell(e.ReplyWritten(ref, Usage()))
+    driver.tell(e.ReplySpoken(ref))
+    driver.wait(1.0)
+    waterfall = driver.all(c.TellTurnEnded)[0].waterfall
+    assert waterfall is not None
+    assert waterfall.total == pytest.approx(total)
+    assert waterfall.endpointing == pytest.approx(0.4, abs=0.04)
+    assert waterfall.stt == pytest.approx(0.3, abs=0.04)
+    assert waterfall.llm == pytest.approx(0.5)
+    assert waterfall.tts == pytest.approx(0.1)
+    assert waterfall.gateway == pytest.approx(0.0)
+
+
+def test_speech_into_an_answer_cuts_it_where_it_was_heard() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "abcdefghij" * 5, 5.0)
+    driver.hear(1.0)
+    driver.speak(0.5)
+    (cut,) = driver.all(c.TellInterrupted)
+    (ended,) = driver.all(c.TellTurnEnded)
+    assert ended.outcome is Outcome.INTERRUPTED
+    assert cut.at == pytest.approx(1.0 + driver.policy.interrupt_after, abs=0.1)
+    assert ended.heard_text == ("abcdefghij" * 5)[: int(cut.at * 10 + 1e-6)]
+    assert driver.core.state is State.INTERRUPTED
+    driver.hear(0.6)
+    driver.tell(e.FinalHeard(driver.ref(), Transcript("Stop.")))
+    assert prompt(driver) == [
+        ("user", "Why?"),
+        ("assistant", ended.heard_text),
+        ("user", "Stop."),
+    ]
+
+
+def test_a_cough_does_not_interrupt() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "x" * 50, 5.0)
+    driver.hear(1.0)
+    driver.speak(0.1)
+    driver.hear(1.0)
+    assert driver.all(c.TellInterrupted) == []
+    assert driver.core.state is State.ANSWERING
+
+
+def test_an_answer_that_may_not_be_interrupted_is_spoken_to_its_end() -> None:
+    driver = Driver(replace(Policy(), interrupt=Interrupt.NEVER))
+    driver.answer(driver.ask(), "x" * 10, 1.0)
+    driver.speak(1.5)
+    assert outcomes(driver) == [Outcome.ANSWERED]
+
+
+def test_going_on_before_the_transcript_came_continues_the_sentence() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    driver.hear(0.5)
+    first = driver.all(c.Transcribe)[0]
+    driver.speak(1.0)
+    second = driver.all(c.Transcribe)[1]
+    assert second.start == first.start
+    assert c.CancelTranscribe(first.ref) in driver.done
+    assert outcomes(driver) == [Outcome.INTERRUPTED]
+
+
+def test_going_on_before_the_answer_is_heard_joins_what_was_said() -> None:
+    driver = Driver()
+    driver.ask("What is the weather")
+    driver.speak(1.0)
+    driver.hear(0.6)
+    driver.tell(e.FinalHeard(driver.ref(), Transcript("in Paris?")))
+    assert prompt(driver) == [("user", "What is the weather in Paris?")]
+
+
+def test_nothing_understood_ends_the_turn_empty() -> None:
+    driver = Driver()
+    driver.ask("  ")
+    assert outcomes(driver) == [Outcome.EMPTY]
+    assert driver.all(c.Generate) == []
+
+
+def test_an_answer_with_nothing_to_say_ends_empty_and_is_kept() -> None:
+    driver = Driver()
+    ref = driver.ask()
+    driver.tell(e.TextWritten(ref, "🙂"))
+    driver.tell(e.ReplyWritten(ref, Usage()))
+    driver.tell(e.ReplySpoken(ref))
+    assert outcomes(driver) == [Outcome.EMPTY]
+    driver.ask("And?")
+    assert prompt(driver)[1] == ("assistant", "🙂")
+
+
+@pytest.mark.parametrize("stage", [Stage.STT, Stage.LLM, Stage.TTS])
+def test_a_stage_that_fails_fails_its_turn_only(stage: Stage) -> None:
+    driver = Driver()
+    if stage is Stage.STT:
+        driver.speak(1.0)
+        driver.hear(0.6)
+        ref = driver.ref()
+    else:
+        ref = driver.ask()
+    failure = Failure(stage, 14, "gone")
+    driver.tell(e.StageFailed(ref, failure))
+    (ended,) = driver.all(c.TellTurnEnded)
+    assert (ended.outcome, ended.failure) == (Outcome.FAILED, failure)
+    driver.answer(driver.ask("Again?"), "Yes.", 0.5)
+    driver.wait(1.0)
+    assert outcomes(driver) == [Outcome.FAILED, Outcome.ANSWERED]
+
+
+def test_a_recognizer_that_fails_while_the_user_speaks_fails_the_turn_at_its_end() -> (
+    None
+):
+    driver = Driver()
+    driver.tell(e.SpeechBegan(0.0))
+    driver.hear(0.5)
+    driver.tell(e.StageFailed(driver.ref(), Failure(Stage.STT, 14, "gone")))
+    assert outcomes(driver) == []
+    driver.tell(e.SpeechPaused(driver.position))
+    driver.hear(0.6)
+    assert outcomes(driver) == [Outcome.FAILED]
+
+
+@pytest.mark.parametrize("stage", [Stage.STT, Stage.LLM, Stage.TTS])
+def test_a_stage_that_hangs_fails_the_turn_by_its_name(stage: Stage) -> None:
+    driver = Driver()
+    if stage is Stage.STT:
+        driver.speak(1.0)
+        driver.hear(0.6)
+    else:
+        ref = driver.ask()
+        if stage is Stage.TTS:
+            driver.tell(e.TextWritten(ref, "So."))
+            driver.tell(e.ClauseTaken(ref))
+    driver.wait(60.0)
+    (ended,) = driver.all(c.TellTurnEnded)
+    assert ended.failure is not None
+    assert (ended.failure.stage, ended.failure.code) == (stage, 4)
+
+
+def test_a_long_answer_is_no_hang() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "x" * 600, 60.0)
+    driver.wait(61.0)
+    assert outcomes(driver) == [Outcome.ANSWERED]
+
+
+def test_text_is_answered_without_an_utterance() -> None:
+    driver = Driver()
+    driver.tell(e.TextSaid("Hello there.", respond=True))
+    assert prompt(driver) == [("user", "Hello there.")]
+    driver.answer(driver.ref(), "Hi.", 0.5)
+    driver.wait(1.0)
+    (ended,) = driver.all(c.TellTurnEnded)
+    assert (ended.outcome, ended.waterfall) == (Outcome.ANSWERED, None)
+
+
+def test_text_without_an_answer_waits_for_the_next_turn() -> None:
+    driver = Driver()
+    driver.tell(e.TextSaid("I am Ada.", respond=False))
+    assert driver.all(c.Generate) == []
+    driver.ask("Who am I?")
+    assert prompt(driver) == [("user", "I am Ada. Who am I?")]
+
+
+def test_only_the_client_ends_the_turn_in_push_to_talk() -> None:
+    driver = Driver(replace(Policy(), silence=None))
+    driver.speak(1.0)
+    driver.hear(5.0)
+    assert driver.core.turn == 0
+    driver.tell(e.Committed())
+    assert driver.core.turn == 1
+
+
+def test_a_commit_without_speech_does_nothing() -> None:
+    driver = Driver()
+    driver.hear(1.0)
+    assert driver.tell(e.Committed()) == []
+
+
+def test_cleared_speech_is_forgotten() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    driver.tell(e.Cleared())
+    driver.hear(2.0)
+    assert driver.core.turn == 0
+    assert driver.core.state is State.LISTENING
+    assert len(driver.all(c.CancelTranscribe)) == 1
+
+
+def test_an_endless_utterance_ends_at_its_longest() -> None:
+    driver = Driver(replace(Policy(), longest_utterance=10.0))
+    driver.tell(e.SpeechBegan(0.0))
+    driver.hear(11.0)
+    assert driver.core.turn == 1
+
+
+def call(number: int) -> ToolCall:
+    return ToolCall(f"call_{number}", "clock", "{}")
+
+
+def call_tools(driver: Driver, *numbers: int) -> None:
+    ref = driver.ask("What time is it?")
+    for number in numbers:
+        driver.tell(e.ToolCalled(ref, call(number)))
+    driver.tell(e.ReplyWritten(ref, Usage()))
+
+
+def test_the_answer_goes_on_when_the_last_result_is_there() -> None:
+    driver = Driver()
+    call_tools(driver, 1, 2)
+    assert outcomes(driver) == [Outcome.TOOL_CALLS]
+    driver.tell(e.ToolReturned("call_2", "two"))
+    assert len(driver.all(c.Generate)) == 1
+    driver.tell(e.ToolReturned("call_1", "one"))
+    assert prompt(driver)[-3:] == [("assistant", ""), ("tool", "two"), ("tool", "one")]
+
+
+def test_a_result_for_no_call_is_refused() -> None:
+    driver = Driver()
+    (refused,) = driver.tell(e.ToolReturned("call_9", "nine"))
+    assert isinstance(refused, c.Refuse)
+
+
+def test_a_user_who_goes_on_abandons_the_calls_and_late_results_are_nothing() -> None:
+    driver = Driver()
+    call_tools(driver, 1)
+    driver.ask("Never mind.")
+    speakers = [speaker for speaker, _ in prompt(driver)]
+    assert speakers == ["user", "assistant", "tool", "user"]
+    assert driver.tell(e.ToolReturned("call_1", "late")) == []
+
+
+def test_a_result_that_comes_while_the_user_speaks_waits_for_their_words() -> None:
+    driver = Driver()
+    call_tools(driver, 1)
+    driver.tell(e.SpeechBegan(driver.position))
+    driver.hear(0.5)
+    driver.tell(e.ToolReturned("call_1", "noon"))
+    assert len(driver.all(c.Generate)) == 1
+    driver.tell(e.SpeechPaused(driver.position))
+    driver.hear(0.6)
+    driver.tell(e.FinalHeard(driver.ref(), Transcript("Well?")))
+    assert [speaker for speaker, _ in prompt(driver)] == [
+        "user",
+        "assistant",
+        "tool",
+        "user",
+    ]
+
+
+def test_a_client_that_knows_better_cuts_the_history() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "abcdefghij", 1.0)
+    driver.wait(2.0)
+    driver.tell(e.ReplyTruncated(1, 0.35))
+    driver.ask("Go on.")
+    assert prompt(driver)[1] == ("assistant", "abc")
+
+
+def test_truncating_a_turn_that_is_not_the_last_is_refused() -> None:
+    driver = Driver()
+    (refused,) = driver.tell(e.ReplyTruncated(3, 1.0))
+    assert isinstance(refused, c.Refuse)
+
+
+def test_the_end_of_input_finishes_the_turn_and_closes() -> None:
+    driver = Driver()
+    driver.speak(1.0)
+    driver.tell(e.InputEnded())
+    ref = driver.ref()
+    driver.tell(e.FinalHeard(ref, Transcript("Bye.")))
+    driver.answer(ref, "Bye.", 0.5)
+    assert driver.all(c.Close) == []
+    driver.wait(1.0)
+    assert driver.all(c.Close) == [c.Close(turns=1)]
