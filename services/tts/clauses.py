@@ -228,11 +228,11 @@ class ClauseSplitter:
         if words < self._policy.enough:
             return 0
         last = self._text[:position].split()[-1].lower()
-        if last in _LEANING:
-            return position if words >= self._policy.most + _MOST_LEANING else 0
         if words >= self._policy.most:
-            return position
-        if words < (self._policy.enough + self._policy.most) // 2:
+            most_leaning = self._policy.most + _MOST_LEANING
+            return 0 if last in _LEANING and words < most_leaning else position
+        early = words < (self._policy.enough + self._policy.most) // 2
+        if early or last in _CONJUNCTIONS - {"that"}:
             return 0
         following = _WORD.match(self._text, position + 1)
         if following is None:
