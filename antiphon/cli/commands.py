@@ -190,10 +190,11 @@ def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -
     from antiphon.cli.pipeline import plan
     from antiphon.cli.up import fetch_missing, keep_up
 
+    console = Console(highlight=False, markup=False)
     with failures.Reported():
-        made = plan(only, without, log_level)
+        made = plan(only, without, log_level, for_people=console.is_terminal)
         fetch_missing(made.models, click.echo)
-    _run(keep_up(made, Console(highlight=False, markup=False)))
+    _run(keep_up(made, console))
 
 
 @main.command()

@@ -39,7 +39,7 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
             f"{speech} is not here: name a recording, antiphon demo FILE"
         )
     console = Console(highlight=False, markup=False)
-    made = plan()
+    made = plan(for_people=console.is_terminal)
     await check_ports(made)
     console.print("1. Models", style="bold")
     await asyncio.to_thread(fetch_missing, made.models, console.print)
@@ -65,7 +65,8 @@ async def _ask(console: Console, board: Board, made: Plan, question: Recording) 
     console.print("3. A question, in real time", style="bold")
     console.print(
         f"   {question.path.name} is spoken now. Its speaker pauses for a second between phrases, so that here "
-        f"{SILENCE_SECONDS:g} s of silence end the turn; the gateway's own setting answers sooner.",
+        f"{SILENCE_SECONDS:g} s of silence end the turn. Deciding that goes over its budget; the gateway's own setting "
+        "answers sooner.",
         style="dim",
     )
     try:

@@ -132,7 +132,10 @@ class Plan:
 
 
 def plan(
-    only: Sequence[str] = (), without: Sequence[str] = (), log_level: str | None = None
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
+    log_level: str | None = None,
+    for_people: bool = False,
 ) -> Plan:
     """The processes of the CPU default, as settings have them.
 
@@ -140,6 +143,7 @@ def plan(
         only: names; default: all.
         without: names to leave out.
         log_level: for all of them; default: their own settings.
+        for_people: their logs are read on a terminal, though they cannot see it.
 
     Raises:
         BadPlan: nothing is left, or the settings file cannot be read.
@@ -163,6 +167,8 @@ def plan(
             made.ports.append(Port(part.name, number, part.variable(name), host))
         if log_level:
             environment[part.variable("log_level")] = log_level
+        if for_people and setting(part, "log_format") is None:
+            environment[part.variable("log_format")] = "console"
         if setting(part, "drain_seconds") is None:
             environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
         made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"

@@ -70,11 +70,13 @@ class PlainView(QuietView):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._heard = ""
 
     def show(self, dialogue: Dialogue, event: Event) -> None:
         """Print what is new."""
         match event:
-            case PartialTranscript(text=text):
+            case PartialTranscript(text=text) if text != self._heard:
+                self._heard = text
                 self._line(f"hearing: {text}")
             case UserTranscript():
                 self._line(_said(dialogue.turn(event.turn)))

@@ -125,10 +125,11 @@ class Supervisor:
         self._tell(kept, State.STOPPED)
 
     async def _wait_for_others(self, kept: _Kept) -> None:
-        for name in kept.spec.after:
-            if name in self._kept:
-                self._tell(kept, State.WAITING, f"for {name}")
-                await _first(self._kept[name].ready.wait(), self._stopping.wait())
+        needed = [name for name in kept.spec.after if name in self._kept]
+        if needed:
+            self._tell(kept, State.WAITING, f"for {', '.join(needed)}")
+        for name in needed:
+            await _first(self._kept[name].ready.wait(), self._stopping.wait())
 
     async def _live(self, kept: _Kept) -> float | None:
         """One life of it.

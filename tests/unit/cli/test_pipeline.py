@@ -53,6 +53,17 @@ def test_engines_share_the_machine_with_one_quiet_thread_each() -> None:
         assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
+def test_logs_for_people_are_readable_unless_the_user_wants_them_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_TTS_LOG_FORMAT", "json")
+    formats = [
+        spec.environment.get(f"ANTIPHON_{spec.name.upper()}_LOG_FORMAT")
+        for spec in plan(only=("stt", "tts"), for_people=True).specs
+    ]
+    assert formats == ["console", None]
+
+
 def test_a_port_set_by_the_user_is_known_to_its_neighbours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -20,6 +20,7 @@ from tests.fakes.gateway import waterfall
 TURN: list[Event] = [
     pb.SpeechStarted(),
     pb.PartialTranscript(text="Ask [not]"),
+    pb.PartialTranscript(text="Ask [not]", stable_characters=3),
     pb.UserTranscript(turn=1, transcript=Transcript(text="Ask [not] what.")),
     pb.ReplyStarted(turn=1),
     pb.ReplyText(turn=1, text="As you "),
