@@ -12,6 +12,7 @@ FRAME_SECONDS = 0.02
 """Levels are of stretches this long: several periods of the lowest voices, shorter than any sound of speech."""
 
 _LEAST_DECIBELS = -120.0
+_ABSOLUTE_SILENCE = -65.0
 _CONTEXT_SECONDS = 0.2
 
 
@@ -118,17 +119,11 @@ class Recording:
     def only_silence_after(self, position: int) -> bool:
         """Whether no speech followed a position.
 
-        Silence is judged by the utterance itself: with L the level of its speech (95th percentile of its frames up to
-        the position) and N its noise floor (10th percentile), frames are silent below max(L - 30 dB, N + 8 dB), at
-        most L - 12 dB, or below -65 dBFS in any case. 30 dB is the span from vowels down to the weakest consonants
-        that carry a word's end; 8 dB is how far a steady room rises above its own floor; where speech does not stand
-        12 dB above that floor, nothing can be told and nothing is called silence. One louder frame is enough to say
-        no. Frames that begin before the position and the frame still being filled are not judged: 40 ms hold no word.
+        Silence is judged by the utterance itself, as `silence_below` says. One louder frame is enough to say no.
+        Frames that begin before the position and the frame still being filled are not judged: 40 ms hold no word.
         """
         first = -(-position // self._frame)
         after = self._levels[first : self._measured]
-        if not len(after):
-            return True
         return bool(np.all(after < self._silence_below(min(first, self._measured))))
 
     def quiet_seconds(self) -> float:
@@ -151,14 +146,8 @@ class Recording:
         ) * self._frame
 
     def _silence_below(self, frames: int) -> float:
-        """Decibels below which a frame is silent, by what was heard in the first ``frames`` of the utterance."""
-        if not frames:
-            return -65.0
         # Ten seconds tell a speaker and a room, and keep the cost the same however long the utterance grows.
-        recent = self._levels[max(0, frames - 500) : frames]
-        floor, speech = np.percentile(recent, (10, 95))
-        relative = min(max(speech - 30.0, floor + 8.0), speech - 12.0)
-        return float(max(relative, -65.0))
+        return silence_below(self._levels[max(0, frames - 500) : frames])
 
     def _measure(self) -> None:
         whole = self.end // self._frame
@@ -187,3 +176,24 @@ def levels(samples: Samples, frame: int) -> Samples:
     floor = 10 ** (_LEAST_DECIBELS / 10)
     decibels: Samples = (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
     return decibels
+
+
+def silence_below(loudness: Samples) -> float:
+    """The level below which a frame of an utterance is silent.
+
+    With L the level of its speech (95th percentile of its frames) and N its noise floor (10th percentile), that is
+    max(L - 30 dB, N + 8 dB), at most L - 12 dB, and -65 dBFS at the least. 30 dB is the span from vowels down to the
+    weakest consonants that carry a word's end; 8 dB is how far a steady room rises above its own floor; where speech
+    does not stand 12 dB above that floor, the two cannot be told apart, and hardly anything is called silence.
+
+    Args:
+        loudness: ``float32 [frames]``, decibels relative to full scale.
+
+    Returns:
+        Decibels relative to full scale.
+    """
+    if not len(loudness):
+        return _ABSOLUTE_SILENCE
+    floor, speech = np.percentile(loudness, (10, 95))
+    relative = min(max(speech - 30.0, floor + 8.0), speech - 12.0)
+    return float(max(relative, _ABSOLUTE_SILENCE))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -180,7 +181,7 @@ async def test_partials_are_sent_when_asked_for_and_grow_stable(
         final = (await rest(call))[-1].final
     assert partials[0].text == "one"
     assert partials[0].stable_characters == 0
-    for before, after in zip(partials, partials[1:], strict=False):
+    for before, after in pairwise(partials):
         assert after.text.startswith(before.text)
         assert to_seconds(after.audio_processed) > to_seconds(before.audio_processed)
     assert partials[-1].stable_characters >= len("one")

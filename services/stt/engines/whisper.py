@@ -8,7 +8,7 @@ fraction of the time. Shorter tails make it loop ("No. No. No."); what loops nev
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
-from tokenizers import Tokenizer as Vocabulary
+from tokenizers import Tokenizer as Tokens
 
 from services.runtime.errors import EngineError, FailedPrecondition
-from services.stt.audio import levels
+from services.stt.audio import levels, silence_below
 from services.stt.engines import (
     AUTO,
     Capabilities,
@@ -34,7 +34,9 @@ from services.stt.engines.whisper_text import (
     collapse_loop,
     is_suspicious,
     to_words,
+    trim,
 )
+from services.stt.engines.whisper_vocabulary import Vocabulary, to_bcp47
 from services.stt.transcripts import SPACELESS
 
 RATE = 16_000
@@ -42,6 +44,10 @@ _POSITION = 320
 """Samples of one position of the encoder's output: 20 ms."""
 _POSITIONS = 1500
 _HOP = 160
+_LONGEST = RATE * 30
+_MOST_TOKENS = 220
+"""Whisper's 448 tokens hold the hints before a transcript and as many for the transcript itself."""
+
 _TAIL_SECONDS = 0.4
 _LEAST_SECONDS = 2.5
 """Encoded at least, so that short answers get a longer tail: with it "No." and "What?" are heard once, not twice, and
@@ -57,16 +63,10 @@ _SILENT_ABOVE, _SURELY_SILENT_ABOVE, _DOUBTFUL_BELOW = 0.6, 0.8, -1.0
 below -1. Hums and clicks get a "you" at -0.9, always with a probability of none above 0.8; speech stays below 0.75
 (measured on tiny.en: tones, hum, clicks, white and pink noise of 0.3 to 10 s against single words and sentences)."""
 
-_MOST_HINT_TOKENS = 200
-"""Whisper takes up to 223 tokens before the transcript."""
-
-_LANGUAGE_TAGS = {"jw": "jv"}
-"""Where Whisper's names of languages are not BCP 47."""
-
 Array = NDArray[Any]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Hypothesis:
     """What the decoder made of one utterance.
 
@@ -91,6 +91,25 @@ class _Hypothesis:
         return doubtful or wordless or self.no_speech > _SURELY_SILENT_ABOVE
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An utterance behind the encoder.
+
+    Attributes:
+        index: of the utterance in its batch.
+        utterance: itself.
+        positions: the encoder's output, ``[1, 1500, width]``.
+        tokenizer: of its language.
+        prompt: what the decoder starts from.
+    """
+
+    index: int
+    utterance: Utterance
+    positions: Array
+    tokenizer: Tokenizer
+    prompt: list[int]
+
+
 class Whisper:
     """A Whisper model of any size, English-only or multilingual.
 
@@ -111,17 +130,15 @@ class Whisper:
                 intra_threads=options.threads,
                 inter_threads=1,
             )
-            self._vocabulary = Vocabulary.from_file(str(folder / "tokenizer.json"))
-        except (
-            Exception
-        ) as error:  # both packages raise what they have; tokenizers a plain Exception
+            tokens = Tokens.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises no narrower one
             raise FailedPrecondition(
                 f"no Whisper model for CTranslate2 could be loaded from {folder}: {error}"
             ) from error
         self._multilingual: bool = self._model.is_multilingual
+        self._vocabulary = Vocabulary(tokens, self._multilingual)
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
-        self._tokenizers: dict[str, Tokenizer] = {}
-        self._silence = self._encode(np.zeros(RATE * 30, np.float32))
+        self._silence = self._encode(np.zeros(_LONGEST, np.float32))
         self._name = publishers_name(options.model)
 
     @cached_property
@@ -131,7 +148,9 @@ class Whisper:
         return Capabilities(
             model=self._name,
             sample_rate=RATE,
-            languages=(AUTO, *self._languages) if self._multilingual else ("en",),
+            languages=tuple(self._vocabulary.languages)
+            if not self._multilingual
+            else (AUTO, *self._vocabulary.languages),
             hint_phrases=True,
             word_times=True,
             confidence=True,
@@ -147,13 +166,12 @@ class Whisper:
         Raises:
             EngineError: the model failed.
         """
-        noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
-        language = next(iter(self._languages), "en")
-        tokenizer = self._tokenizer(language)
-        heard = self._padded(self._encode(noise * 0.1))
+        noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32) * 0.1
+        language = next(iter(self._vocabulary.languages))
         try:
-            self._generate(heard, [self._prompt(tokenizer, ())], RATE)
-            self._align(heard, tokenizer, tokenizer.encode(" Hello."), RATE)
+            heard = self._hear(0, Utterance(noise, language))
+            self._decode([heard])
+            self._align(heard, heard.tokenizer.encode(" Hello."))
         except RuntimeError as error:
             raise EngineError(f"Whisper does not run here: {error}") from error
 
@@ -170,65 +188,49 @@ class Whisper:
 
     def _transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
         results = [Transcript("", (), each.language, 0.0) for each in utterances]
-        heard: dict[int, Array] = {}
-        tokenizers: dict[int, Tokenizer] = {}
         # CTranslate2 wants prompts of one length in a batch.
-        groups: defaultdict[int, list[int]] = defaultdict(list)
-        prompts: dict[int, list[int]] = {}
+        groups: defaultdict[int, list[_Heard]] = defaultdict(list)
         for index, utterance in enumerate(utterances):
-            if not _audible(utterance.samples) or not utterance.wanted():
-                continue
-            heard[index] = self._padded(self._encode(utterance.samples))
-            language = self._language(utterance, heard[index])
-            tokenizers[index] = self._tokenizer(language)
-            prompts[index] = self._prompt(tokenizers[index], utterance.hint_phrases)
-            groups[len(prompts[index])].append(index)
-        for members in groups.values():
-            members = [index for index in members if utterances[index].wanted()]
-            if not members:
-                continue
-            hypotheses = self._generate(
-                np.concatenate([heard[index] for index in members]),
-                [prompts[index] for index in members],
-                max(len(utterances[index].samples) for index in members),
-            )
-            for index, hypothesis in zip(members, hypotheses, strict=True):
-                results[index] = self._finish(
-                    utterances[index],
-                    heard[index],
-                    prompts[index],
-                    hypothesis,
-                    tokenizers[index],
-                )
+            if _audible(utterance.samples) and utterance.wanted():
+                heard = self._hear(index, utterance)
+                groups[len(heard.prompt)].append(heard)
+        for group in groups.values():
+            wanted = [heard for heard in group if heard.utterance.wanted()]
+            for heard, hypothesis in zip(wanted, self._decode(wanted), strict=True):
+                results[heard.index] = self._finish(heard, hypothesis)
         return results
 
-    def _finish(
-        self,
-        utterance: Utterance,
-        heard: Array,
-        prompt: list[int],
-        hypothesis: _Hypothesis,
-        tokenizer: Tokenizer,
-    ) -> Transcript:
-        language = _LANGUAGE_TAGS.get(tokenizer.language_code, tokenizer.language_code)
+    def _hear(self, index: int, utterance: Utterance) -> _Heard:
+        positions = self._encode(utterance.samples)
+        positions = np.concatenate(
+            [positions, self._silence[:, positions.shape[1] :]], axis=1
+        )
+        tokenizer = self._vocabulary.tokenizer(self._language(utterance, positions))
+        prompt = self._vocabulary.prompt(tokenizer, utterance.hint_phrases)
+        return _Heard(index, utterance, positions, tokenizer, prompt)
+
+    def _finish(self, heard: _Heard, hypothesis: _Hypothesis) -> Transcript:
+        utterance, tokenizer = heard.utterance, heard.tokenizer
         samples = utterance.samples
         if hypothesis.cut or is_suspicious(hypothesis.text):
-            whole = np.zeros(RATE * 30, np.float32)
+            whole = np.zeros(_LONGEST, np.float32)
             whole[: len(samples)] = samples
-            heard = self._encode(whole)
-            hypothesis = self._generate(heard, [prompt], len(samples))[0]
+            heard = replace(heard, positions=self._encode(whole))
+            hypothesis = self._decode([heard])[0]
             if hypothesis.cut:
-                hypothesis.text = collapse_loop(hypothesis.text)
-                hypothesis.tokens = tokenizer.encode(" " + hypothesis.text)
+                text = collapse_loop(hypothesis.text)
+                tokens = tokenizer.encode(f" {text}")
+                hypothesis = replace(hypothesis, text=text, tokens=tokens)
+        language = to_bcp47(tokenizer.language_code)
         if hypothesis.silent or not utterance.wanted():
             return Transcript("", (), language, 0.0)
-        pieces = self._align(heard, tokenizer, hypothesis.tokens, len(samples))
-        words = to_words(
-            pieces, len(samples) / RATE, spaced=tokenizer.language_code not in SPACELESS
-        )
-        separator = "" if tokenizer.language_code in SPACELESS else " "
+        pieces = self._align(heard, hypothesis.tokens)
+        spaced = tokenizer.language_code not in SPACELESS
+        words = to_words(pieces, len(samples) / RATE, spaced)
+        loudness = levels(samples, _POSITION)
+        words = trim(words, loudness >= silence_below(loudness), _POSITION / RATE)
         return Transcript(
-            separator.join(word.text for word in words),
+            (" " if spaced else "").join(word.text for word in words),
             words,
             language,
             float(np.exp(hypothesis.score)),
@@ -240,50 +242,47 @@ class Whisper:
         Returns:
             ``[1, positions, width]``.
         """
-        if len(samples) > RATE * 30:
+        if len(samples) > _LONGEST:
             raise ValueError(f"{len(samples) / RATE:.1f} s; 30 s are the most")
         wanted = max(
             len(samples) + int(_TAIL_SECONDS * RATE), int(_LEAST_SECONDS * RATE)
         )
-        length = min(RATE * 30, -(-wanted // _POSITION) * _POSITION)
+        length = min(_LONGEST, -(-wanted // _POSITION) * _POSITION)
         padded = np.zeros(length, np.float32)
         padded[: len(samples)] = samples
         mel = self._features(padded, padding=0)[None, :, : length // _HOP]
         encoded = self._model.encode(_view(mel.astype(np.float32)), to_cpu=True)
         return np.array(encoded)
 
-    def _padded(self, encoded: Array) -> Array:
-        """Fill up with encoded silence to ``[1, 1500, width]``."""
-        return np.concatenate([encoded, self._silence[:, encoded.shape[1] :]], axis=1)
-
-    def _generate(
-        self, heard: Array, prompts: list[list[int]], samples: int
-    ) -> list[_Hypothesis]:
-        """Decode ``[batch, 1500, width]`` greedily.
-
-        Args:
-            heard: the encoder's output.
-            prompts: of one length.
-            samples: the longest utterance's.
-        """
+    def _decode(self, batch: Sequence[_Heard]) -> list[_Hypothesis]:
+        """Decode greedily what has prompts of one length."""
+        if not batch:
+            return []
+        prompts = [heard.prompt for heard in batch]
+        samples = max(len(heard.utterance.samples) for heard in batch)
         # Fast English is below 8 tokens a second; scripts that the vocabulary knows badly need up to 25.
         rate = 25 if self._multilingual else 8
-        most = min(_POSITIONS * 2 // 14 - 1, 12 + rate * samples // RATE)
+        most = min(_MOST_TOKENS, 12 + rate * samples // RATE)
         results = self._model.generate(
-            _view(heard),
+            _view(np.concatenate([heard.positions for heard in batch])),
             prompts,
             beam_size=1,
-            max_length=most + len(prompts[0]),
+            # CTranslate2 stops at half of this, or at this less the prompt.
+            max_length=max(2 * most, most + len(prompts[0])),
             return_scores=True,
             return_no_speech_prob=True,
         )
         hypotheses = []
         for result in results:
-            tokens = [token for token in result.sequences_ids[0] if token < self._end]
+            tokens = [
+                token
+                for token in result.sequences_ids[0]
+                if token < self._vocabulary.end
+            ]
             hypotheses.append(
                 _Hypothesis(
                     tokens,
-                    self._vocabulary.decode(tokens).strip(),
+                    self._vocabulary.decode(tokens),
                     result.scores[0],
                     result.no_speech_prob,
                     cut=len(result.sequences_ids[0]) >= most,
@@ -291,20 +290,12 @@ class Whisper:
             )
         return hypotheses
 
-    def _align(
-        self, heard: Array, tokenizer: Tokenizer, tokens: list[int], samples: int
-    ) -> list[TimedPiece]:
-        """When each piece of the text was spoken, by the decoder's attention to the same encoder output.
-
-        Args:
-            heard: ``[1, 1500, width]``.
-            tokenizer: of the language.
-            tokens: of the text.
-            samples: of the utterance.
-        """
-        frames = min(2 * _POSITIONS, 2 * -(-samples // _POSITION))
+    def _align(self, heard: _Heard, tokens: list[int]) -> list[TimedPiece]:
+        """When each piece of the text was spoken, by the decoder's attention to the same encoder output."""
+        tokenizer, samples = heard.tokenizer, heard.utterance.samples
+        frames = 2 * min(_POSITIONS, -(-len(samples) // _POSITION))
         alignment = self._model.align(
-            _view(heard), tokenizer.sot_sequence, [tokens], frames
+            _view(heard.positions), tokenizer.sot_sequence, [tokens], frames
         )[0]
         of_token = np.array([pair[0] for pair in alignment.alignments])
         positions = np.array([pair[1] for pair in alignment.alignments])
@@ -327,48 +318,9 @@ class Whisper:
         if not self._multilingual:
             return "en"
         if utterance.language != AUTO:
-            return self._languages[utterance.language]
+            return self._vocabulary.languages[utterance.language]
         token: str = self._model.detect_language(_view(heard))[0][0][0]
         return token.strip("<|>")
-
-    def _prompt(self, tokenizer: Tokenizer, hint_phrases: Sequence[str]) -> list[int]:
-        """What the decoder starts from; hints stand where the text before the utterance would be."""
-        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        if not hint_phrases:
-            return prompt
-        hints = tokenizer.encode(f" {', '.join(hint_phrases)}.")
-        return [tokenizer.sot_prev, *hints[:_MOST_HINT_TOKENS], *prompt]
-
-    def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(
-                self._vocabulary, self._multilingual, "transcribe", language
-            )
-        return self._tokenizers[language]
-
-    @cached_property
-    def _end(self) -> int:
-        """Tokens below it are text."""
-        return self._special("endoftext")
-
-    @cached_property
-    def _languages(self) -> dict[str, str]:
-        """Whisper's names by BCP 47 tag; empty for an English-only model."""
-        if not self._multilingual:
-            return {}
-        first = self._special("startoftranscript") + 1
-        last = self._special("translate")
-        names = (
-            str(self._vocabulary.id_to_token(token)).strip("<|>")
-            for token in range(first, last)
-        )
-        return {_LANGUAGE_TAGS.get(name, name): name for name in names}
-
-    def _special(self, name: str) -> int:
-        token = self._vocabulary.token_to_id(f"<|{name}|>")
-        if token is None:
-            raise FailedPrecondition(f"tokenizer.json has no <|{name}|>: not Whisper's")
-        return token
 
 
 def _view(array: Array) -> Any:

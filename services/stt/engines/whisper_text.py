@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.stt.engines import Word
 
@@ -80,6 +83,30 @@ def to_words(
         chance = sum(piece.chance for piece in spoken) / len(spoken)
         words.append(Word(text, start, clock, chance))
     return tuple(words)
+
+
+def trim(
+    words: Sequence[Word], loud: NDArray[np.bool_], frame_seconds: float
+) -> tuple[Word, ...]:
+    """The words without the pauses that the aligner counts to them.
+
+    Attention jumps from word to word: a pause falls to the word before or after it, up to seconds of it.
+
+    Args:
+        words: in order.
+        loud: ``bool [frames]``, whether a frame of the utterance is above its silence.
+        frame_seconds: length of a frame.
+    """
+    trimmed = []
+    for word in words:
+        first, last = int(word.start / frame_seconds), int(word.end / frame_seconds)
+        inside = first + np.flatnonzero(loud[first:last])
+        if len(inside):
+            start = max(word.start, float(inside[0]) * frame_seconds)
+            end = min(word.end, float(inside[-1] + 1) * frame_seconds)
+            word = replace(word, start=start, end=max(start, end))
+        trimmed.append(word)
+    return tuple(trimmed)
 
 
 def _plain(text: str) -> str:
