@@ -118,11 +118,6 @@ class LiveView:
         """Redraw what goes on; print what is over."""
         if isinstance(event, ReplyAudio):
             return
-        if isinstance(event, TurnEnded):
-            turn = dialogue.turn(event.turn)
-            self._console.print(Text(_said(turn), style="bold"))
-            self._console.print(Text(_answered(turn)))
-            _print_end(self._console, turn, event)
         lines = [
             Text(line, style=style)
             for turn in dialogue.turns
@@ -131,7 +126,14 @@ class LiveView:
         ]
         if dialogue.partial:
             lines.append(Text(f"you: {dialogue.partial} …", style="dim"))
-        self._live.update(Group(*lines), refresh=True)
+        # What is over leaves the moving part before it is printed above, or it would be seen twice.
+        self._live.update(Group(*lines))
+        if isinstance(event, TurnEnded):
+            turn = dialogue.turn(event.turn)
+            self._console.print(Text(_said(turn), style="bold"))
+            self._console.print(Text(_answered(turn)))
+            _print_end(self._console, turn, event)
+        self._live.refresh()
 
     def note(self, message: str) -> None:
         """Print it above."""
@@ -148,7 +150,8 @@ def _said(turn: Turn) -> str:
 
 
 def _answered(turn: Turn) -> str:
-    return f"antiphon: {turn.answer}"
+    # Models like blank lines; in a log each turn has one line.
+    return f"antiphon: {' '.join(turn.answer.split())}"
 
 
 def _print_end(console: Console, turn: Turn, ended: TurnEnded) -> None:

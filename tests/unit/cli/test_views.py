@@ -24,7 +24,7 @@ TURN: list[Event] = [
     pb.UserTranscript(turn=1, transcript=Transcript(text="Ask [not] what.")),
     pb.ReplyStarted(turn=1),
     pb.ReplyText(turn=1, text="As you "),
-    pb.ReplyText(turn=1, text="[wish]."),
+    pb.ReplyText(turn=1, text="\n\n[wish]."),
     pb.ReplyAudio(turn=1, samples=b"\0\0"),
     pb.TurnEnded(turn=1, outcome=pb.TURN_OUTCOME_ANSWERED, waterfall=waterfall("llm")),
     pb.ConversationEnded(),
