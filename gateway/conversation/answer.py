@@ -86,6 +86,8 @@ class Answer:
         self._clause_open = False
         if self.stopwatch.audio_at is None:
             self.stopwatch.audio_at = now
+        if self.stopwatch.clause_at is None:
+            self.stopwatch.clause_at = now
         self._door.append(audio)
         self._behind_door += audio.seconds
 

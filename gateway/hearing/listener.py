@@ -1,11 +1,11 @@
 """One conversation's hearing: bytes from the client in, speech events out."""
 
 import numpy as np
-import soxr
 
 from gateway.conversation.events import Heard, SpeechBegan, SpeechPaused
 from gateway.hearing.tape import SAMPLE_RATE, Tape
 from gateway.hearing.voice import WINDOW, VoiceActivity, VoiceState
+from services.runtime.resample import Resampler
 
 VOICE_BEGINS = 0.5
 """Probability at which voice begins; Silero's own threshold."""
@@ -34,13 +34,7 @@ class Listener:
         self.tape = Tape()
         self._voice = voice
         self._state = VoiceState()
-        self._resampler = (
-            None
-            if sample_rate == SAMPLE_RATE
-            else soxr.ResampleStream(
-                sample_rate, SAMPLE_RATE, 1, dtype="int16", quality="MQ"
-            )
-        )
+        self._resampler = Resampler(sample_rate, SAMPLE_RATE)
         self._rest = np.zeros(0, np.int16)
         self._windows = 0
         self._voiced_windows = 0
@@ -56,9 +50,7 @@ class Listener:
         Returns:
             What was noticed, in order, with one `Heard` at the end.
         """
-        pcm = np.frombuffer(samples, "<i2")
-        if self._resampler is not None:
-            pcm = self._resampler.resample_chunk(pcm)
+        pcm = self._resampler.push(np.frombuffer(samples, "<i2"))
         self.tape.append(pcm.tobytes())
         pcm = np.concatenate((self._rest, pcm))
         count = len(pcm) // WINDOW

@@ -1,5 +1,6 @@
 """A gateway in this process, on a real port, with hearing by loudness."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,10 +23,24 @@ from services.runtime.server import bind, create_server
 from tests.fakes.hearing import LoudnessVoice
 
 
+class WatchedFront(GrpcFront):
+    """Says when a conversation has been left."""
+
+    def __init__(self, sessions: Sessions, admission: Admission) -> None:
+        super().__init__(sessions, admission)
+        self.left: asyncio.Queue[None] = asyncio.Queue()
+
+    async def Converse(self, requests: object, context: object) -> None:
+        try:
+            await super().Converse(requests, context)
+        finally:
+            self.left.put_nowait(None)
+
+
 @dataclass
 class RunningGateway:
     address: str
-    sessions: Sessions
+    front: WatchedFront
     stub: ConversationStub
 
 
@@ -39,12 +54,13 @@ async def running(
     sessions = Sessions(chosen, directory, voice or LoudnessVoice())
     admission = Admission(chosen.max_streams)
     server = create_server(chosen, admission)
-    add_ConversationServicer_to_server(GrpcFront(sessions, admission), server)
+    front = WatchedFront(sessions, admission)
+    add_ConversationServicer_to_server(front, server)
     address = f"127.0.0.1:{bind(server, chosen)}"
     await server.start()
     channel = open_channel(address)
     try:
-        yield RunningGateway(address, sessions, ConversationStub(channel))
+        yield RunningGateway(address, front, ConversationStub(channel))
     finally:
         await channel.close()
         await server.stop(0)

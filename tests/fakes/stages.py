@@ -74,7 +74,7 @@ class Script:
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
+    cancelled: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
 
 async def _pause(gate: "asyncio.Future[None] | None") -> None:
@@ -116,7 +116,7 @@ class FakeStt(SpeechToTextServicer):
             )
             await context.write(stt_pb2.TranscribeResponse(final=final))
         except asyncio.CancelledError:
-            self._script.cancelled.append("Transcribe")
+            self._script.cancelled.put_nowait("Transcribe")
             raise
 
     async def Describe(
@@ -147,7 +147,7 @@ class FakeLlm(LanguageModelServicer):
             )
             await context.write(llm_pb2.GenerateResponse(summary=summary))
         except asyncio.CancelledError:
-            self._script.cancelled.append("Generate")
+            self._script.cancelled.put_nowait("Generate")
             raise
 
     async def Prepare(
@@ -172,7 +172,7 @@ class FakeTts(TextToSpeechServicer):
         try:
             await self._speak(context)
         except asyncio.CancelledError:
-            self._script.cancelled.append("Synthesize")
+            self._script.cancelled.put_nowait("Synthesize")
             raise
 
     async def _speak(self, context: object) -> None:

@@ -1,5 +1,6 @@
 """Hearing: the tape, and voice activity on real speech."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from gateway.hearing.listener import Listener
 from gateway.hearing.tape import BYTES_PER_SECOND, Tape
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from services.runtime import models
+from services.runtime.resample import Resampler
 
 SPEECH = Path(__file__).parents[3] / "assets" / "jfk.wav"
 
@@ -21,10 +23,9 @@ async def voice() -> SileroVoice:
 
 
 def recording(rate: int = 16_000) -> bytes:
-    import soxr
-
     samples, original = soundfile.read(SPEECH, dtype="int16")
-    return soxr.resample(samples, original, rate).astype("<i2").tobytes()
+    resampler = Resampler(original, rate)
+    return np.concatenate((resampler.push(samples), resampler.flush())).tobytes()
 
 
 def test_a_tape_is_read_by_position_also_after_it_forgot() -> None:
@@ -64,8 +65,6 @@ async def test_phrases_of_a_recording_are_heard_at_any_rate_and_frame(
 async def test_conversations_in_one_batch_do_not_hear_each_other(
     voice: SileroVoice,
 ) -> None:
-    import asyncio
-
     samples = np.frombuffer(recording(), "<i2").astype(np.float32) / 32768.0
     speech = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)[:100]
     quiet = np.zeros_like(speech)
