@@ -30,7 +30,6 @@ class Reply:
     def __init__(self) -> None:
         self.queued = 0.0
         self.computed = 0.0
-        self._begun = 0
         self._synthesized = 0.0
         self._written = 0.0
         self._runs_out: float | None = None
@@ -56,10 +55,9 @@ class Saying:
         self._said: asyncio.Queue[Piece | AntiphonError | None] = asyncio.Queue()
         self._reply = reply
         self._pieces = pieces
-        self._first = reply._begun == 0
+        self._first = reply._runs_out is None
         self._ready = ready
         self._closed = False
-        reply._begun += 1
 
     async def next(self) -> Piece | None:
         """The next piece; None after the last.

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def split(text: str, *cuts: int) -> list[Clause]:
     splitter = ClauseSplitter(FIRST, LATER)
     clauses: list[Clause] = []
     edges = [0, *sorted(cuts), len(text)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         clauses += splitter.push(text[start:end])
     return [*clauses, *splitter.flush()]
 
