@@ -1,4 +1,13 @@
-"""Settings of the language-model proxy."""
+"""Settings of the language-model proxy.
+
+In the YAML file that ``ANTIPHON_CONFIG`` names, Gemma on Cerebras with the local model under a name of its own::
+
+    llm:
+      upstreams:
+        - {name: cerebras, provider: cerebras, model: google/gemma-4-31B-it, images: true, tools: true}
+        - {name: local, base_url: "http://127.0.0.1:8081/v1", slots: 4}
+      aliases: {small: local}
+"""
 
 import os
 from pathlib import Path

@@ -19,6 +19,7 @@ KEEP_IDLE_SECONDS = 300.0
 _ERROR_BODY_BYTES = 16_384
 _LAST_BYTES_SECONDS = 0.5
 _DONE = b"data: [DONE]"
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _CONNECTED = "antiphon.connected"
 
 _current: ContextVar["KeptClient"] = ContextVar("antiphon_http_client")
@@ -56,6 +57,8 @@ class KeptClient(httpx2.AsyncClient):
             limits=httpx2.Limits(
                 max_connections=None, keepalive_expiry=KEEP_IDLE_SECONDS
             ),
+            # A proxy that the environment names is not meant for this machine.
+            mounts=dict.fromkeys(_LOOPBACK),
         )
         self._phase_limits = httpx2.Timeout(None, connect=connect_timeout)
         self._send_key = send_key
