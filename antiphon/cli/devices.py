@@ -139,7 +139,7 @@ def listening(microphone: Microphone, device: str | None) -> Iterator[None]:
 
 @contextmanager
 def _stream(kind: str, rate: int, device: str | None, callback: Any) -> Iterator[None]:
-    sounddevice = _portaudio()
+    sounddevice = portaudio()
     try:
         stream = getattr(sounddevice, kind)(
             samplerate=rate,
@@ -160,7 +160,12 @@ def _stream(kind: str, rate: int, device: str | None, callback: Any) -> Iterator
         stream.close()
 
 
-def _portaudio() -> ModuleType:
+def portaudio() -> ModuleType:
+    """The library that reaches the devices.
+
+    Raises:
+        NoDevice: it is not installed.
+    """
     try:
         import sounddevice
     except (ImportError, OSError) as error:

@@ -135,6 +135,7 @@ async def talk_live(
         NoDevice: there is no microphone or nothing to play on.
         AntiphonError: the conversation broke.
     """
+    devices.portaudio()
     microphone = devices.Microphone()
     async with _opened(target, wishes) as (conversation, dialogue):
         playout = devices.Playout(dialogue.output_rate)

@@ -9,38 +9,12 @@ from typing import Any
 import pytest
 
 from antiphon.cli import devices
-
-
-class Stream:
-    """A device whose callback the test calls."""
-
-    opened: "list[Stream]"
-
-    def __init__(self, callback: Callable[..., None], **options: Any) -> None:
-        self.callback = callback
-        self.options = options
-        self.running = False
-        Stream.opened.append(self)
-
-    def start(self) -> None:
-        self.running = True
-
-    def close(self) -> None:
-        self.running = False
-
-
-class PortAudioError(Exception):
-    pass
+from tests.fakes.portaudio import PortAudioError, Stream, install
 
 
 @pytest.fixture
 def portaudio(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module: Any = ModuleType("sounddevice")
-    module.PortAudioError = PortAudioError
-    module.RawInputStream = module.RawOutputStream = Stream
-    Stream.opened = []
-    monkeypatch.setitem(sys.modules, "sounddevice", module)
-    return module
+    return install(monkeypatch)
 
 
 def _on_another_thread(work: Callable[[], None]) -> None:
