@@ -13,7 +13,7 @@ from services.llm import prompt, upstreams
 from services.llm.settings import LlmSettings, UpstreamSettings
 from services.llm.upstreams import Delta, Finish, Outcome, Upstream, UpstreamFailure
 from services.runtime import metrics
-from services.runtime.errors import DeadlineExceeded, InvalidArgument
+from services.runtime.errors import DeadlineExceeded, InvalidArgument, Unavailable
 from services.runtime.logs import bound_contextvars, get_logger
 from services.runtime.server import Service
 from services.runtime.units import to_duration
@@ -115,6 +115,8 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
             raise InvalidArgument(
                 "model", f"there is no model {alias!r}", self._aliases
             )
+        if name not in self._upstreams:
+            raise Unavailable("the proxy is still starting; try again")
         return self._upstreams[name]
 
     async def _warm(self, upstream: Upstream) -> None:
@@ -167,7 +169,9 @@ class _Attempt:
                     yield delta
         except UpstreamFailure as failure:
             outcome = failure.outcome
-            log.warning(
+            # What an upstream says about a bad request may repeat the user's words.
+            note = log.debug if outcome is Outcome.BAD_REQUEST else log.warning
+            note(
                 "upstream failed",
                 upstream=self._upstream,
                 outcome=outcome.value,

@@ -24,9 +24,9 @@ ROUND_TRIP = 10.0
 
 @asynccontextmanager
 async def running_proxy(
-    upstream: dict[str, Any], max_streams: int = 4
+    upstream: dict[str, Any], max_streams: int = 4, started: bool = True
 ) -> AsyncIterator[Any]:
-    """A stub of a proxy before that one upstream."""
+    """A stub of a proxy before that one upstream; not ``started``: one that still warms up."""
     settings = LlmSettings(port=0, max_streams=max_streams, upstreams=[upstream])
     service = LanguageModelService(settings)
     service.admission = Admission(settings.max_streams)
@@ -34,7 +34,8 @@ async def running_proxy(
     service.register(server)
     port = bind(server, settings)
     await server.start()
-    await service.start()
+    if started:
+        await service.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield llm_pb2_grpc.LanguageModelStub(channel)

@@ -12,6 +12,7 @@ from tests.fakes.running_llm import (
     failure,
     left,
     reply,
+    running_proxy,
     text_of,
 )
 from tests.fakes.upstream import ScriptedUpstream, Step, chunk
@@ -156,3 +157,9 @@ async def test_a_full_replica_says_so_at_once(
         await call.read()
         assert isinstance(await failure(stub), Full)
         call.cancel()
+
+
+async def test_a_proxy_that_still_starts_is_unavailable() -> None:
+    settings = {"name": "x", "base_url": "http://127.0.0.1:1/v1"}
+    async with running_proxy(settings, started=False) as stub:
+        assert (await failure(stub)).code is grpc.StatusCode.UNAVAILABLE
