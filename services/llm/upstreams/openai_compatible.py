@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Any, cast
 
 import httpx2
@@ -48,13 +48,11 @@ class OpenAICompatible:
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
         """Write the reply; see `Upstream.generate`."""
-        if not self.settings.slots:
-            async with aclosing(self._reply(self._request(prompt))) as deltas:
-                async for delta in deltas:
-                    yield delta
-            return
+        place: AbstractContextManager[int | None] = nullcontext()
+        if self.settings.slots:
+            place = self._slots.generating(prompt.conversation)
         try:
-            with self._slots.generating(prompt.conversation) as slot:
+            with place as slot:
                 request = self._request(prompt, slot)
                 async with aclosing(self._reply(request)) as deltas:
                     async for delta in deltas:
@@ -102,7 +100,7 @@ class OpenAICompatible:
         """Close all connections."""
         await self._http.aclose()
 
-    def _request(self, prompt: Prompt, slot: int | None = None) -> dict[str, Any]:
+    def _request(self, prompt: Prompt, slot: int | None) -> dict[str, Any]:
         """Arguments of the library's ``chat_completion``.
 
         ``return_progress`` has llama.cpp report after each batch of the prompt that it has read; only then does it
