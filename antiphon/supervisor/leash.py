@@ -3,7 +3,8 @@
     python -P leash.py MODULE [ARGUMENT...]
 
 Run as a file and not as a module, so that it costs its process no import of ours. The starter holds the other end of this process's standard input and never writes. When it is gone, even by SIGKILL,
-the operating system closes that end: the module gets SIGTERM as if the starter had sent it, and SIGKILL later. Pipes
+the operating system closes that end: the module and what it started get SIGTERM, and SIGKILL later. It leads a process
+group of its own. Pipes
 do this everywhere; telling a child of its parent's death in any other way works on one system only.
 """
 
@@ -22,7 +23,7 @@ def _watch() -> None:
     kill = threading.Timer(GRACE_SECONDS, os.killpg, (os.getpgrp(), signal.SIGKILL))
     kill.daemon = True
     kill.start()
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """A supervised process that follows a script, given as its arguments.
 
-    child.py PORT [die-at-once STATUS | die-when FILE | stubborn | fork FILE | journal FILE NAME | environment NAME] ...
+    child.py PORT [die-at-once STATUS | die-when FIFO | stubborn | fork FIFO | journal FILE NAME | environment NAME] ...
 
 It answers HTTP on PORT as soon as it is ready.
 """
@@ -41,9 +41,13 @@ def main() -> None:
                 threading.Thread(target=_die_when, args=(fifo,), daemon=True).start()
             case ["stubborn", *script]:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            case ["fork", file, *script]:
-                grandchild = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-                Path(file).write_text(str(grandchild.pid))
+            case ["fork", fifo, *script]:
+                with open(fifo, "w") as held:
+                    subprocess.Popen(
+                        [sys.executable, "-c", "import signal; signal.pause()"],
+                        stdin=subprocess.DEVNULL,
+                        stdout=held,
+                    )
             case ["environment", variable, *script]:
                 print(f"{variable}={os.environ.get(variable)}", flush=True)
             case ["journal", file, name, *script]:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -180,10 +179,13 @@ async def test_cancelling_leaves_nothing_running() -> None:
 
 
 async def test_grandchildren_end_with_their_parent(tmp_path: Path) -> None:
-    file = tmp_path / "pid"
-    async with _running(_spec("stt", "fork", str(file))):
-        grandchild = psutil.Process(int(file.read_text()))
-    assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+    fifo = tmp_path / "held-by-the-grandchild"
+    os.mkfifo(fifo)
+    let_go = asyncio.create_task(asyncio.to_thread(fifo.read_bytes))
+    async with _running(_spec("stt", "fork", str(fifo))):
+        assert not let_go.done()
+    async with asyncio.timeout(20):
+        await let_go
 
 
 async def test_the_environment_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +201,7 @@ from tests.unit.supervisor.test_supervisor import Recorder, _spec
 
 async def main():
     recorder = Recorder()
-    supervisor = Supervisor([_spec("stt")], recorder)
+    supervisor = Supervisor([_spec("stt", "fork", sys.argv[1])], recorder)
     running = asyncio.create_task(supervisor.run())
     await supervisor.ready()
     print(*await recorder.pids("stt"), flush=True)
@@ -209,14 +211,22 @@ asyncio.run(main())
 """
 
 
-def test_processes_end_even_when_the_supervisor_is_killed() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _ABANDONED],
-        stdout=subprocess.PIPE,
+async def test_processes_end_even_when_the_supervisor_is_killed(
+    tmp_path: Path,
+) -> None:
+    fifo = tmp_path / "held-by-the-grandchild"
+    os.mkfifo(fifo)
+    let_go = asyncio.create_task(asyncio.to_thread(fifo.read_bytes))
+    supervisor = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _ABANDONED, str(fifo)),
+        stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        text=True,
-    ) as supervisor:
-        assert supervisor.stdout is not None
-        child = psutil.Process(int(supervisor.stdout.readline()))
-        supervisor.send_signal(signal.SIGKILL)
-        child.wait(timeout=20)
+    )
+    assert supervisor.stdout is not None
+    child = psutil.Process(int(await supervisor.stdout.readline()))
+    assert not let_go.done()
+    supervisor.send_signal(signal.SIGKILL)
+    async with asyncio.timeout(20):
+        await supervisor.wait()
+        await asyncio.to_thread(child.wait, 20)
+        await let_go
