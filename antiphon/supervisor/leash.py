@@ -2,10 +2,11 @@
 
     python -P leash.py MODULE [ARGUMENT...]
 
-Run as a file and not as a module, so that it costs its process no import of ours. The starter holds the other end of this process's standard input and never writes. When it is gone, even by SIGKILL,
-the operating system closes that end: the module and what it started get SIGTERM, and SIGKILL later. It leads a process
-group of its own. Pipes
-do this everywhere; telling a child of its parent's death in any other way works on one system only.
+Run as a file and not as a module, so that it costs its process no import of ours; it leads a process group of its own.
+
+The starter holds the other end of this process's standard input and never writes. When the starter is gone, even by
+SIGKILL, the operating system closes that end: the module and what it started get SIGTERM, and SIGKILL later. Pipes do
+this everywhere; telling a child of its parent's death in any other way works on one system only.
 """
 
 import os
