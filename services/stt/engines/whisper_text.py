@@ -99,7 +99,7 @@ def trim(
     """
     trimmed = []
     for word in words:
-        first, last = int(word.start / frame_seconds), int(word.end / frame_seconds)
+        first, last = round(word.start / frame_seconds), round(word.end / frame_seconds)
         inside = first + np.flatnonzero(loud[first:last])
         if len(inside):
             start = max(word.start, float(inside[0]) * frame_seconds)

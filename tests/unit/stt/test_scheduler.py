@@ -1,0 +1,156 @@
+"""Who is transcribed next, and what becomes of failures and of what nobody needs."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import REGISTRY
+
+from services.runtime.errors import EngineError, Unavailable
+from services.stt.audio import Resampler
+from services.stt.engines import Utterance
+from services.stt.scheduler import Dropped, Job, Scheduler, Work
+from tests.fakes.engines import ScriptedRecognizer, say
+
+
+@pytest.fixture
+def engine() -> ScriptedRecognizer:
+    return ScriptedRecognizer()
+
+
+@pytest.fixture
+async def scheduler(engine: ScriptedRecognizer) -> AsyncIterator[Scheduler]:
+    made = Scheduler(lambda: engine, None)
+    await made.start()
+    yield made
+    engine.release()
+    await made.stop()
+
+
+def ask(scheduler: Scheduler, work: Work, text: str) -> Job:
+    utterance = Utterance(Resampler(16_000, 16_000).push(say(text)), "en")
+    return scheduler.submit(work, lambda: utterance)
+
+
+def dropped_partials() -> float:
+    return REGISTRY.get_sample_value("antiphon_partials_dropped_total") or 0.0
+
+
+async def test_the_engine_is_warm_before_it_works(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    assert engine.warm
+    job = ask(scheduler, Work.FINAL, "one")
+    assert (await job.result()).text == "one"
+    assert job.computed > 0
+
+
+async def test_finals_and_checkpoints_go_before_partials_and_not_with_them(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    engine.hold()
+    running = ask(scheduler, Work.PARTIAL, "zero")
+    await engine.entered()
+    partial = ask(scheduler, Work.PARTIAL, "one")
+    final = ask(scheduler, Work.FINAL, "two")
+    checkpoint = ask(scheduler, Work.CHECKPOINT, "three")
+    engine.release()
+    for job in (running, partial, final, checkpoint):
+        await job.result()
+    assert [len(batch) for batch in engine.batches] == [1, 2, 1]
+    assert final.queued <= partial.queued
+
+
+async def test_what_is_asked_at_the_same_moment_is_one_batch_up_to_the_most(
+    engine: ScriptedRecognizer,
+) -> None:
+    scheduler = Scheduler(lambda: engine, 3)
+    await scheduler.start()
+    jobs = [ask(scheduler, Work.FINAL, word) for word in ("one", "two", "six", "nine")]
+    texts = [(await job.result()).text for job in jobs]
+    await scheduler.stop()
+    assert texts == ["one", "two", "six", "nine"]
+    assert [len(batch) for batch in engine.batches] == [3, 1]
+
+
+async def test_a_dropped_partial_never_reaches_the_engine(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    before = dropped_partials()
+    engine.hold()
+    running = ask(scheduler, Work.FINAL, "zero")
+    await engine.entered()
+    partial = ask(scheduler, Work.PARTIAL, "one")
+    partial.cancel()
+    engine.release()
+    await running.result()
+    with pytest.raises(Dropped):
+        await partial.result()
+    assert not partial.started
+    assert dropped_partials() == before + 1
+    await ask(scheduler, Work.FINAL, "two").result()
+    assert len(engine.batches) == 2
+
+
+async def test_a_running_job_that_is_cancelled_is_no_longer_wanted(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    engine.hold()
+    job = ask(scheduler, Work.CHECKPOINT, "one")
+    await engine.entered()
+    (utterance,) = engine.batches[0]
+    assert utterance.wanted()
+    job.cancel()
+    assert not utterance.wanted()
+
+
+async def test_a_promoted_partial_goes_with_the_finals(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    engine.hold()
+    running = ask(scheduler, Work.FINAL, "zero")
+    await engine.entered()
+    ask(scheduler, Work.PARTIAL, "one")
+    needed = ask(scheduler, Work.PARTIAL, "two")
+    scheduler.promote(needed)
+    engine.release()
+    await running.result()
+    await needed.result()
+    assert len(engine.batches[1]) == 1
+
+
+async def test_a_failure_is_its_batchs_alone(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    engine.fail_on = "nine"
+    failing = [ask(scheduler, Work.FINAL, word) for word in ("one", "nine")]
+    for job in failing:
+        with pytest.raises(EngineError, match="scripted failure"):
+            await job.result()
+        assert not job.usable
+    assert (await ask(scheduler, Work.FINAL, "one").result()).text == "one"
+
+
+async def test_whatever_an_engine_raises_is_an_engine_error(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    # A pitch without a word: the script itself breaks.
+    loud = Resampler(16_000, 16_000).push(say("nine"))[::3].copy()
+    job = scheduler.submit(Work.FINAL, lambda: Utterance(loud, "en"))
+    with pytest.raises(EngineError, match="IndexError"):
+        await job.result()
+    assert (await ask(scheduler, Work.FINAL, "one").result()).text == "one"
+
+
+async def test_what_waits_when_the_service_stops_is_unavailable(
+    engine: ScriptedRecognizer,
+) -> None:
+    scheduler = Scheduler(lambda: engine, 1)
+    await scheduler.start()
+    engine.hold()
+    jobs = [ask(scheduler, Work.FINAL, "one"), ask(scheduler, Work.PARTIAL, "two")]
+    await engine.entered()
+    engine.release()
+    await scheduler.stop()
+    with pytest.raises(Unavailable):
+        await jobs[1].result()
+    assert not jobs[1].started
