@@ -228,18 +228,22 @@ class Session:
         )
 
     def _worth_a_partial(self) -> bool:
+        if self._last is not None and self._serves(self._last):
+            return False
+        return self._due() or self._pausing()
+
+    def _due(self) -> bool:
         since = self._last.seconds if self._last else 0.0
-        options = self._options
-        due = (
-            options.interim_results
-            and self.seconds - since >= options.partial_interval_seconds
-        )
-        early = (
-            options.early_seconds > 0
+        interval = self._options.partial_interval_seconds
+        return self._options.interim_results and self.seconds - since >= interval
+
+    def _pausing(self) -> bool:
+        enough = self._options.early_seconds
+        return (
+            enough > 0
             and self._scheduler.idle
-            and self._recording.quiet_seconds() >= options.early_seconds
+            and self._recording.quiet_seconds() >= enough
         )
-        return (due or early) and not (self._last and self._serves(self._last))
 
     def _begin_partial(self) -> tuple[Decode, Job]:
         decode = Decode()

@@ -29,7 +29,7 @@ def engine() -> ScriptedRecognizer:
 
 @pytest.fixture
 def serve(engine: ScriptedRecognizer, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    monkeypatch.setitem(ENGINES, "scripted", lambda options: engine)  # type: ignore[arg-type]
+    monkeypatch.setitem(ENGINES, "scripted", lambda options: engine)
 
     @asynccontextmanager
     async def serve(
@@ -170,13 +170,13 @@ async def test_partials_are_sent_when_asked_for_and_grow_stable(
     serve: Serve, engine: ScriptedRecognizer
 ) -> None:
     async with serve(partial_interval_seconds=0.3) as stub:
-        call = stub.Transcribe()
+        call: Any = stub.Transcribe()
         await call.write(config(interim_results=True))
         partials = []
         for words in ("one", "two", "three"):
             for request in audio(say(words) + silence(0.1)):
                 await call.write(request)
-            partials.append((await call.read()).partial)  # type: ignore[union-attr]
+            partials.append((await call.read()).partial)
         await call.done_writing()
         final = (await rest(call))[-1].final
     assert partials[0].text == "one"
@@ -256,11 +256,44 @@ async def test_hints_are_refused_where_the_engine_takes_none(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deaf = ScriptedRecognizer(hint_phrases=False)
-    monkeypatch.setitem(ENGINES, "deaf", lambda options: deaf)  # type: ignore[arg-type]
+    monkeypatch.setitem(ENGINES, "deaf", lambda options: deaf)
     async with serve(engine="deaf") as stub:
         assert await refused(stub, config(hint_phrases=["a"])) == "config.hint_phrases"
         described = await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
     assert not described.hint_phrases
+
+
+async def test_the_language_is_detected_unless_it_is_said(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polyglot = ScriptedRecognizer(languages=("auto", "en", "de"))
+    monkeypatch.setitem(ENGINES, "polyglot", lambda options: polyglot)
+    async with serve(engine="polyglot") as stub:
+        (detected,) = await responses(stub, config(), *audio(say("one")))
+        (said,) = await responses(stub, config(language="de"), *audio(say("one")))
+    assert polyglot.batches[0][0].language == "auto"
+    assert detected.final.transcript.language == "en"
+    assert said.final.transcript.language == "de"
+
+
+async def test_a_replica_that_has_not_loaded_its_model_is_unavailable(
+    engine: ScriptedRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "scripted", lambda options: engine)
+    settings = SpeechToTextSettings(engine="scripted", port=0)
+    service = SpeechToTextService(settings)
+    service.admission = Admission(settings.max_streams)
+    server = create_server(settings, service.admission)
+    service.register(server)
+    port = bind(server, settings)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = stt_pb2_grpc.SpeechToTextStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await responses(stub, config())
+    await server.stop(None)
+    await service.stop()
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_describe_says_what_the_replica_can_do(

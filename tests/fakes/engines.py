@@ -22,7 +22,7 @@ def say(text: str, rate: int = 16_000) -> bytes:
     Returns:
         16-bit PCM at ``rate`` Hz.
     """
-    gap = np.zeros(round(GAP_SECONDS * rate), np.float32)
+    gap = np.zeros(round(GAP_SECONDS * rate))
     pieces = [gap[:0]]
     for word in text.split():
         pitch = _PITCH + _STEP * WORDS.index(word)
@@ -33,10 +33,10 @@ def say(text: str, rate: int = 16_000) -> bytes:
 
 def silence(seconds: float, rate: int = 16_000) -> bytes:
     """A quiet room, 16-bit PCM."""
-    return _pcm(np.zeros(round(seconds * rate), np.float32))
+    return _pcm(np.zeros(round(seconds * rate)))
 
 
-def _pcm(samples: NDArray[np.floating]) -> bytes:
+def _pcm(samples: NDArray[np.float64]) -> bytes:
     noise = np.random.default_rng(0).standard_normal(len(samples)) * _NOISE
     return ((samples + noise) * 32767).astype("<i2").tobytes()
 

@@ -14,10 +14,18 @@ from services.stt.engines.weights import find, publishers_name
 from services.stt.scheduler import Scheduler
 from services.stt.session import Session, SessionOptions
 
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
 MODEL = "whisper-tiny-en"
 RATE = 16_000
 SPEECH = Path(__file__).parents[3] / "assets" / "jfk.wav"
-SAID = ["and", "so", "my", "fellow", "americans", "ask", "not", "what", "your", "country", "can", "do", "for", "you", "ask", "what", "you", "can", "do", "for", "your", "country"]
+SAID = words(
+    "and so my fellow americans ask not what your country can do for you "
+    "ask what you can do for your country"
+)
 
 if not catalogue()[MODEL].present:
     pytest.skip(f"model {MODEL} has not been fetched", allow_module_level=True)
@@ -41,10 +49,6 @@ def pcm() -> bytes:
 @pytest.fixture(scope="module")
 def speech(pcm: bytes) -> np.ndarray:
     return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z']+", text.lower())
 
 
 def test_speech_is_understood_word_for_word(
