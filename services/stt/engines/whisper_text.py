@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from services.stt.engines import Word
 
 _LOOP = re.compile(r"(?<!\S)(\S.{0,79}?)(?:\s+\1){2,}(?!\S)")
+_RUN = re.compile(r"(.{4,80}?)\1{2,}")
 _ALL_TWICE = re.compile(r"(\S.*?)\s+\1")
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ def is_suspicious(text: str) -> bool:
 
 
 def collapse_loop(text: str) -> str:
-    """The text with whatever is said three times running or more said once."""
-    return _LOOP.sub(r"\1", text)
+    """The text with whatever is said three times running said once, in any script."""
+    return _RUN.sub(r"\1", text).strip()
 
 
 def to_words(
@@ -90,20 +92,25 @@ def trim(
 ) -> tuple[Word, ...]:
     """The words without the pauses that the aligner counts to them.
 
-    Attention jumps from word to word: a pause falls to the word before or after it, up to seconds of it.
+    Attention jumps from word to word: a pause falls to the word before or after it, up to seconds of it, and with it
+    the last sound of the other word. Of a word that pauses of 0.2 s or more divide, the longest piece is kept: stops
+    inside a word are shorter.
 
     Args:
         words: in order.
         loud: ``bool [frames]``, whether a frame of the utterance is above its silence.
         frame_seconds: length of a frame.
     """
+    pause = round(_PAUSE_SECONDS / frame_seconds)
     trimmed = []
     for word in words:
         first, last = round(word.start / frame_seconds), round(word.end / frame_seconds)
         inside = first + np.flatnonzero(loud[first:last])
         if len(inside):
-            start = max(word.start, float(inside[0]) * frame_seconds)
-            end = min(word.end, float(inside[-1] + 1) * frame_seconds)
+            divided = np.split(inside, np.flatnonzero(np.diff(inside) > pause) + 1)
+            longest = max(divided, key=len)
+            start = max(word.start, float(longest[0]) * frame_seconds)
+            end = min(word.end, float(longest[-1] + 1) * frame_seconds)
             word = replace(word, start=start, end=max(start, end))
         trimmed.append(word)
     return tuple(trimmed)

@@ -45,6 +45,12 @@ def test_a_collapsed_loop_is_said_once() -> None:
     assert collapse_loop("well I think I think I think I think so") == "well I think so"
 
 
+def test_a_loop_without_spaces_is_collapsed_too() -> None:
+    assert collapse_loop("私は何をしている、何をしている、何をしている、何を") == (
+        "私は何をしている、何を"
+    )
+
+
 def pieces(*texts: str) -> list[TimedPiece]:
     return [
         TimedPiece(text, float(at), at + 1.0, 0.5 + at / 100)
@@ -78,6 +84,13 @@ def test_pauses_are_taken_off_words() -> None:
         pytest.approx((0.1, 0.3)),
         pytest.approx((0.6, 0.7)),
     ]
+
+
+def test_of_a_word_that_a_pause_divides_the_longest_piece_is_kept() -> None:
+    loud = np.zeros(100, np.bool_)
+    loud[[10, 11, *range(60, 80), *range(84, 95)]] = True
+    (word,) = trim((Word("ask", 0.2, 2.0, 1.0),), loud, 0.02)
+    assert (word.start, word.end) == pytest.approx((1.2, 1.9))
 
 
 def test_a_word_without_a_loud_frame_stays_as_it_is() -> None:
