@@ -8,10 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from gateway.conversation.values import Interrupt, Policy
 from services.runtime.settings import ServiceSettings
 
-DEFAULT_INSTRUCTIONS = (
-    "You are a friendly voice assistant. Your answers are spoken aloud, so answer in one or two short sentences, "
-    "without lists, markup or emoji."
-)
+DEFAULT_INSTRUCTIONS = "You are a helpful voice assistant. Keep your answers short."
 
 
 class GatewaySettings(ServiceSettings):

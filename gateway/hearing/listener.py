@@ -4,7 +4,7 @@ import numpy as np
 
 from gateway.conversation.events import Heard, SpeechBegan, SpeechPaused
 from gateway.hearing.tape import SAMPLE_RATE, Tape
-from gateway.hearing.voice import WINDOW, VoiceActivity, VoiceState
+from gateway.hearing.voice import WINDOW, Floats, VoiceActivity, VoiceState
 from services.runtime.resample import Resampler
 
 VOICE_BEGINS = 0.5
@@ -13,8 +13,16 @@ VOICE_BEGINS = 0.5
 VOICE_ENDS = 0.35
 """Probability below which voice ends; 0.15 under the beginning, as in Silero's own iterator."""
 
+QUIET = 10 ** (-30 / 20)
+"""Of the loudest sound of an utterance: what is quieter by 30 dB is not heard as speech any more."""
+
+LONGEST_HANGOVER = 0.25
+"""Seconds by which Silero is at most late to notice that a voice has ended (about 0.1 is usual)."""
+
 BEGIN_WINDOWS = 2
 """Windows of voice in a row that are a beginning: 64 ms, longer than a click."""
+
+_FRAME = SAMPLE_RATE // 100
 
 Hearing = SpeechBegan | SpeechPaused | Heard
 
@@ -39,6 +47,7 @@ class Listener:
         self._windows = 0
         self._voiced_windows = 0
         self._speaking = False
+        self._loudest = 0.0
 
     async def listen(self, samples: bytes, arrived: float) -> list[Hearing]:
         """Listen to the next samples.
@@ -61,20 +70,24 @@ class Listener:
                 pcm[: count * WINDOW].reshape(count, WINDOW).astype(np.float32)
                 / 32768.0
             )
-            for probability in await self._voice.probabilities(self._state, windows):
-                noticed += self._notice(probability)
-        noticed.append(Heard(self._windows * WINDOW / SAMPLE_RATE, arrived))
+            probabilities = await self._voice.probabilities(self._state, windows)
+            for window, probability in zip(windows, probabilities, strict=True):
+                noticed += self._notice(probability, window)
+        # A window of voice that is not a beginning yet is not silence either: it has not been listened to for good.
+        certain = self._windows if self._speaking else self._windows - self._voiced_windows
+        noticed.append(Heard(certain * WINDOW / SAMPLE_RATE, arrived))
         return noticed
 
-    def _notice(self, probability: float) -> list[Hearing]:
+    def _notice(self, probability: float, window: Floats) -> list[Hearing]:
         """One window further."""
         start = self._windows * WINDOW / SAMPLE_RATE
         self._windows += 1
         if self._speaking:
+            self._loudest = max(self._loudest, float(_loudness(window).max()))
             if probability < VOICE_ENDS:
                 self._speaking = False
                 self._voiced_windows = 0
-                return [SpeechPaused(start)]
+                return [SpeechPaused(self._last_sound(start))]
             return []
         self._voiced_windows = (
             self._voiced_windows + 1 if probability >= VOICE_BEGINS else 0
@@ -82,4 +95,26 @@ class Listener:
         if self._voiced_windows < BEGIN_WINDOWS:
             return []
         self._speaking = True
+        self._loudest = 0.0
         return [SpeechBegan(start - (BEGIN_WINDOWS - 1) * WINDOW / SAMPLE_RATE)]
+
+    def _last_sound(self, noticed: float) -> float:
+        """Where the voice really ended that was ``noticed`` to have ended: Silero takes a while to be sure."""
+        from_position = max(0.0, noticed - LONGEST_HANGOVER)
+        tail = (
+            np.frombuffer(self.tape.read(from_position, noticed), "<i2").astype(
+                np.float32
+            )
+            / 32768.0
+        )
+        loud = np.nonzero(_loudness(tail) > QUIET * self._loudest)[0]
+        if not len(loud):
+            return noticed
+        return min(noticed, from_position + (int(loud[-1]) + 1) * _FRAME / SAMPLE_RATE)
+
+
+def _loudness(samples: Floats) -> Floats:
+    """Root mean square by frame of 10 ms, ``float32 [frames]``; a rest shorter than a frame is left out."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    loudness: Floats = np.sqrt((frames**2).mean(axis=1))
+    return loudness

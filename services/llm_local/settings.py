@@ -5,11 +5,11 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import ServiceSettings
+from services.runtime.settings import ProcessSettings
 
 
-class LocalModelSettings(ServiceSettings):
-    """An OpenAI-compatible server with a small model on this machine (HTTP; it has no gRPC and no metrics port)."""
+class LocalModelSettings(ProcessSettings):
+    """An OpenAI-compatible server with a small model on this machine."""
 
     model_config = SettingsConfigDict(env_prefix="ANTIPHON_LLM_LOCAL_")
     section: ClassVar[str] = "llm_local"
@@ -46,4 +46,16 @@ class LocalModelSettings(ServiceSettings):
         ge=16,
         description="tokens of a prompt read in one step; a cancelled prompt stops, and others get their next token, "
         "only between steps",
+    )
+    temperature: float = Field(
+        default=0.2,
+        ge=0,
+        le=2,
+        description="of replies that do not ask for another; the model card recommends 0.2",
+    )
+    top_p: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="of replies that do not ask for another; the model card recommends 0.9",
     )

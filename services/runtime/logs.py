@@ -11,10 +11,10 @@ import structlog
 from opentelemetry import trace
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from services.runtime.settings import ServiceSettings
+from services.runtime.settings import ProcessSettings
 
 
-def configure(settings: ServiceSettings) -> None:
+def configure(settings: ProcessSettings) -> None:
     """Send this process's logs to standard error in the form that the settings ask for."""
     as_json = settings.log_format == "json" or (
         settings.log_format == "auto" and not sys.stderr.isatty()

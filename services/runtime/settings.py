@@ -21,8 +21,8 @@ from pydantic_settings import (
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
 
 
-class ServiceSettings(BaseSettings):
-    """What every service can be told. Subclasses add their own and name their ``section``."""
+class ProcessSettings(BaseSettings):
+    """What every process can be told. Subclasses add their own and name their ``section``."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -34,28 +34,18 @@ class ServiceSettings(BaseSettings):
     section: ClassVar[str] = ""
 
     host: str = Field(
-        "127.0.0.1", description="address to listen on; loopback unless told otherwise"
+        default="127.0.0.1",
+        description="address to listen on; loopback unless told otherwise",
     )
-    port: int = Field(0, ge=0, le=65535, description="gRPC port; 0 takes a free one")
-    metrics_port: int = Field(
-        0, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
-    )
-    max_streams: int = Field(
-        8,
-        ge=1,
-        description="streams carried at once; the next one is told RESOURCE_EXHAUSTED",
-    )
-    max_message_bytes: int = Field(
-        4 * 1024 * 1024, ge=1024, description="largest gRPC message taken"
-    )
-    drain_seconds: float = Field(
-        30.0, ge=0, description="time for running work to finish after SIGTERM"
+    port: int = Field(
+        default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level logged"
+        default="info", description="least level logged"
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="json, or console for people; auto: console on a terminal"
+        default="auto",
+        description="json, or console for people; auto: console on a terminal",
     )
 
     @classmethod
@@ -95,6 +85,25 @@ class ServiceSettings(BaseSettings):
                 file=sys.stderr,
             )
             raise SystemExit(2) from None
+
+
+class ServiceSettings(ProcessSettings):
+    """What every gRPC service can be told."""
+
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
+    )
+    max_streams: int = Field(
+        default=8,
+        ge=1,
+        description="streams carried at once; the next one is told RESOURCE_EXHAUSTED",
+    )
+    max_message_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1024, description="largest gRPC message taken"
+    )
+    drain_seconds: float = Field(
+        default=30.0, ge=0, description="time for running work to finish after SIGTERM"
+    )
 
 
 class _YamlSection(PydanticBaseSettingsSource):

@@ -1,7 +1,6 @@
 """Hearing: the tape, and voice activity on real speech."""
 
 import asyncio
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ from gateway.hearing.tape import BYTES_PER_SECOND, Tape
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from services.runtime import models
 from services.runtime.resample import Resampler
-
-SPEECH = Path(__file__).parents[3] / "assets" / "jfk.wav"
+from tests.microphone import QUESTIONS, SPEECH
+from tests.microphone import recording as recorded
 
 
 @pytest.fixture
@@ -91,4 +90,13 @@ async def test_noise_is_no_voice(voice: SileroVoice) -> None:
     )
     noticed = await listener.listen(noise, arrived=0.0)
     assert [event for event in noticed if not isinstance(event, Heard)] == []
+    await voice.close()
+
+
+async def test_speech_ends_where_its_last_sound_ends(voice: SileroVoice) -> None:
+    question = recorded(QUESTIONS[2])
+    listener = Listener(voice, 16_000)
+    noticed = await listener.listen(question.samples + bytes(32_000), arrived=0.0)
+    (paused,) = [event.at for event in noticed if isinstance(event, SpeechPaused)][-1:]
+    assert paused == pytest.approx(question.speech_end, abs=0.05)
     await voice.close()

@@ -1,0 +1,95 @@
+"""The whole CPU default as real processes on free ports, for end-to-end tests and benchmarks."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from antiphon.cli.pipeline import PARTS, plan
+from antiphon.supervisor import State, Supervisor
+
+
+@dataclass
+class Watch:
+    """Keeps what the supervisor tells.
+
+    Attributes:
+        lines: what each process wrote.
+        changes: every process that became ready, in order.
+    """
+
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    changes: asyncio.Queue[tuple[str, State]] = field(default_factory=asyncio.Queue)
+
+    def changed(self, name: str, state: State, _detail: str) -> None:
+        self.changes.put_nowait((name, state))
+
+    def line(self, name: str, text: str) -> None:
+        self.lines.setdefault(name, []).append(text)
+
+
+@dataclass
+class Stack:
+    """Running processes.
+
+    Attributes:
+        addresses: by name.
+        watch: what they did.
+    """
+
+    addresses: dict[str, str]
+    watch: Watch
+
+    @property
+    def gateway(self) -> str:
+        return self.addresses["gateway"]
+
+    def process(self, name: str) -> psutil.Process:
+        """The process that runs a part now."""
+        module = next(part.module for part in PARTS if part.name == name)
+        for child in psutil.Process().children(recursive=True):
+            if child.cmdline()[-2:] == ["-m", module] or module in child.cmdline():
+                return child
+        raise LookupError(f"{name} does not run")
+
+    async def until(self, name: str, state: State) -> None:
+        """Wait until a process comes into a state, from now on."""
+        while await self.watch.changes.get() != (name, state):
+            pass
+
+
+@asynccontextmanager
+async def stack(
+    environment: Mapping[str, str] | None = None, without: tuple[str, ...] = ()
+) -> AsyncIterator[Stack]:
+    """Start everything, wait until it is ready, and stop it at the end."""
+    chosen = {
+        part.variable(port): "0" for part in PARTS for port, _ in part.ports
+    } | dict(environment or {})
+    before = dict(os.environ)
+    os.environ.update(chosen)
+    try:
+        made = plan(without=without)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    for spec in made.specs:
+        assert isinstance(spec.environment, dict)
+        spec.environment.update(
+            {name: value for name, value in (environment or {}).items()}
+        )
+    watch = Watch()
+    supervisor = Supervisor(made.specs, watch)
+    keeping = asyncio.create_task(supervisor.run())
+    try:
+        if not await supervisor.ready():
+            await keeping
+        while not watch.changes.empty():
+            watch.changes.get_nowait()
+        yield Stack(made.addresses, watch)
+    finally:
+        supervisor.stop()
+        await keeping
