@@ -1,0 +1,89 @@
+"""``make bench``: measure, print tables, write JSON.
+
+Two questions: how long does a person wait for an answer on the CPU default, and how much of that is the gateway's
+own doing. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from tests.bench import latency, share
+
+FOLDER = Path("bench")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__
+    )
+    arguments.add_argument(
+        "--only", choices=["latency", "share"], help="one of the two; default: both"
+    )
+    arguments.add_argument(
+        "--turns", type=int, default=34, help="recorded turns for latency (default: 34)"
+    )
+    arguments.add_argument(
+        "--conversations",
+        type=int,
+        nargs="+",
+        default=[1, 10, 50, 100],
+        help="at once, for the gateway's share",
+    )
+    arguments.add_argument(
+        "--rounds",
+        type=int,
+        default=8,
+        help="turns of each conversation, for the share",
+    )
+    chosen = arguments.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    report: dict[str, Any] = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    console.print(f"Machine: {report['machine']}", highlight=False)
+    if chosen.only in (None, "latency"):
+        report["latency"] = asyncio.run(latency.measure(console, chosen.turns))
+    if chosen.only in (None, "share"):
+        report["share"] = asyncio.run(
+            share.measure(console, chosen.conversations, chosen.rounds)
+        )
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    console.print(f"Written to {path}", highlight=False)
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "processor": processor(),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load": round(psutil.getloadavg()[0], 2),
+    }
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next(
+        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
+
+
+if __name__ == "__main__":
+    main()
