@@ -187,6 +187,7 @@ class Scheduler:
         try:
             said = next(saying._pieces, None)
         except AntiphonError as error:
+            log.error("engine failed", engine=self._name, reason=error.message)
             said = error
         except Exception as error:  # whatever a model raises fails this reply alone
             log.exception("engine failed", engine=self._name)

@@ -273,6 +273,22 @@ async def test_a_failing_engine_fails_one_reply_alone(serve: Serve) -> None:
         assert kinds(messages)[-1] == "summary"
 
 
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [(text("Please choke now. "), EngineError), (config(), InvalidArgument)],
+)
+async def test_a_failure_is_told_while_the_client_still_writes(
+    serve: Serve, request_: tts_pb2.SynthesizeRequest, kind: type[AntiphonError]
+) -> None:
+    async with serve(ScriptedEngine(fails_on="choke")) as stub:
+        call = stub.Synthesize()
+        await call.write(config())
+        await call.write(request_)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await until(call, "summary")
+    assert isinstance(from_rpc_error(caught.value, "tts"), kind)
+
+
 async def test_cancelling_stops_the_engine(serve: Serve) -> None:
     engine = ScriptedEngine(stops_at="now")
     async with serve(engine) as stub:

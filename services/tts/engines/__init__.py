@@ -129,7 +129,8 @@ class Engine(Protocol):
         Closing the generator stops the work. A line without anything to say yields nothing.
 
         Raises:
-            EngineError: the model failed on this line; others are not affected.
+            EngineError: the model failed on this line; others are not affected. Whatever else it raises is taken for
+                the same, and logged.
         """
 
     def close(self) -> None:

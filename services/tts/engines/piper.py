@@ -13,7 +13,7 @@ from typing import Any
 from piper.const import BOS, EOS, PAD
 from piper.phonemize_espeak import EspeakPhonemizer
 
-from services.runtime.errors import EngineError, FailedPrecondition
+from services.runtime.errors import FailedPrecondition
 from services.runtime.models import catalogue, locate
 from services.tts.engines import (
     Capabilities,
@@ -26,6 +26,8 @@ from services.tts.engines import (
 from services.tts.engines.timing import place_words
 from services.tts.engines.vits import SplitVits
 
+_VOICE_FILE = "voice.onnx"
+"""What a voice of the catalogue is called in its folder."""
 _NOT_SAID = frozenset("ˈˌ.,;:!?\"'()-")
 """What stands among the phonemes and is heard as stress or pause at most."""
 
@@ -74,15 +76,6 @@ class PiperEngine:
 
     def speak(self, line: Line) -> Generator[Piece, None, None]:
         """Say a line, one run of the front end a sentence."""
-        try:
-            yield from self._speak(line)
-        except Exception as error:  # onnxruntime and espeak raise kinds of their own
-            raise EngineError(f"piper could not speak: {error}") from error
-
-    def close(self) -> None:
-        """Nothing to free but memory."""
-
-    def _speak(self, line: Line) -> Generator[Piece, None, None]:
         sentences = [
             self._sentence(phonemes)
             for phonemes in self._phonemizer.phonemize(self._voice, line.text)
@@ -116,6 +109,9 @@ class PiperEngine:
                 yield Piece(samples, tuple(word_ends))
                 spoken += len(samples)
                 word_ends = []
+
+    def close(self) -> None:
+        """Nothing to free but memory."""
 
     def _sentence(self, phonemes: Sequence[str]) -> _Sentence:
         ids = [*self._map[BOS], *self._map[PAD]]
@@ -176,8 +172,13 @@ def load(options: EngineOptions) -> Engine:
         FailedPrecondition: it is not there, or is not a Piper voice.
     """
     wanted = options.model
-    if wanted in catalogue():
-        return PiperEngine(locate(wanted) / "voice.onnx", wanted, options)
+    voices = [
+        name
+        for name, model in catalogue().items()
+        if any(file.name == _VOICE_FILE for file in model.files)
+    ]
+    if wanted in voices:
+        return PiperEngine(locate(wanted) / _VOICE_FILE, wanted, options)
     if wanted.endswith(".onnx") and Path(wanted).is_file():
         return PiperEngine(Path(wanted), Path(wanted).stem, options)
     repository, colon, file = wanted.partition(":")
@@ -185,7 +186,7 @@ def load(options: EngineOptions) -> Engine:
         path = _download(repository, file)
         return PiperEngine(path, Path(file).stem, options)
     raise FailedPrecondition(
-        f"there is no voice {wanted!r}: give a name of the catalogue ({', '.join(catalogue())}), the path of an .onnx "
+        f"there is no voice {wanted!r}: give a name of the catalogue ({', '.join(voices)}), the path of an .onnx "
         "file with its .onnx.json beside it, or REPOSITORY:FILE on the Hugging Face Hub"
     )
 

@@ -70,10 +70,10 @@ def _cheapest(
                 to_w, to_g = w + move[0], g + move[1]
                 if to_w > len(words) or to_g > len(groups):
                     continue
-                cost = here + abs(
-                    (word_ends[to_w] - word_ends[w])
-                    - (group_ends[to_g] - group_ends[g])
+                excess = (group_ends[to_g] - group_ends[g]) - (
+                    word_ends[to_w] - word_ends[w]
                 )
+                cost = here + abs(excess)
                 if move[0] and move[1]:
                     cost += words[w][0] != groups[g][0]
                 else:
