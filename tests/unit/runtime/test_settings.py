@@ -1,0 +1,67 @@
+"""Settings come from flags, the environment and a file, in this order."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import GatewaySettings
+from services.runtime.settings import CONFIG_VARIABLE
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text(
+        "gateway: {silence: 0.7, lead: 0.5, preroll: 0.2}\nstt: {port: 1}\n"
+    )
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    monkeypatch.setenv("ANTIPHON_GATEWAY_SILENCE", "0.8")
+    monkeypatch.setenv("ANTIPHON_GATEWAY_LEAD", "0.6")
+    settings = GatewaySettings.load(["--silence=0.9"])
+    assert (settings.silence, settings.lead, settings.preroll) == (0.9, 0.6, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--silence=60"], "silence"),
+        (["--port=x"], "port"),
+        (["--log-level=loud"], "log_level"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        GatewaySettings.load(arguments)
+    assert left.value.code == 2
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["gateway: 3", "gateway: {", "gateway: {silense: 0.5}"]
+)
+def test_a_wrong_file_is_named(
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text(text)
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    with pytest.raises(SystemExit) as left:
+        GatewaySettings.load([])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert "antiphon.yaml" in error or "silense" in error
+
+
+def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        GatewaySettings.load(["--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    for name in GatewaySettings.model_fields:
+        assert f"--{name.replace('_', '-')}" in text

@@ -1,0 +1,111 @@
+"""Which room may import which (docs/architecture.md)."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("antiphon", "gateway", "services")
+HEAVY = {
+    "ctranslate2",
+    "faster_whisper",
+    "nemo",
+    "onnx",
+    "onnxruntime",
+    "piper",
+    "qwen_tts",
+    "torch",
+    "xllamacpp",
+}
+STAGES = ("services/stt", "services/llm", "services/llm_local", "services/tts")
+
+
+def modules(folder: str) -> list[Path]:
+    return [
+        path
+        for path in (ROOT / folder).rglob("*.py")
+        if "antiphon/v1" not in path.as_posix()
+    ]
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names
+            }
+    return found
+
+
+def within(module: str, room: str) -> bool:
+    name = room.replace("/", ".")
+    return module == name or module.startswith(name + ".")
+
+
+def test_the_conversation_imports_nothing_but_python() -> None:
+    for path in modules("gateway/conversation"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top in sys.stdlib_module_names or within(
+                module, "gateway/conversation"
+            ), (path, module)
+            assert top not in ("asyncio", "time", "socket", "threading"), (path, module)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_the_contract_the_runtime_and_itself(stage: str) -> None:
+    allowed = (stage, "services/runtime", "antiphon/v1")
+    for path in modules(stage):
+        for module in imports(path):
+            if module.split(".")[0] in OURS:
+                assert any(within(module, room) for room in allowed), (path, module)
+
+
+def test_the_runtime_imports_the_contract_and_itself() -> None:
+    for path in modules("services/runtime"):
+        for module in imports(path):
+            if module.split(".")[0] in OURS:
+                assert within(module, "services/runtime") or within(
+                    module, "antiphon/v1"
+                ), (path, module)
+
+
+def test_the_command_and_its_client_import_no_room_but_the_runtime() -> None:
+    for path in modules("antiphon"):
+        for module in imports(path):
+            if module.split(".")[0] in OURS:
+                assert within(module, "antiphon") or within(
+                    module, "services/runtime"
+                ), (path, module)
+
+
+@pytest.mark.parametrize("stage", ["services/stt", "services/tts"])
+def test_an_engine_never_imports_its_server(stage: str) -> None:
+    for path in modules(f"{stage}/engines"):
+        for module in imports(path):
+            if within(module, stage):
+                name = module.removeprefix(stage.replace("/", ".") + ".").split(".")[0]
+                assert name not in (
+                    "service",
+                    "scheduler",
+                    "session",
+                    "stream",
+                    "settings",
+                ), (path, module)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_heavy_packages_are_imported_by_engines_alone(stage: str) -> None:
+    for path in modules(stage):
+        if path.parent.name not in ("engines", "upstreams"):
+            heavy = {
+                module.split(".")[0] for module in imports(path, top_level_only=True)
+            } & HEAVY
+            assert not heavy, (path, heavy)
