@@ -42,7 +42,11 @@ class Sessions:
         """A conversation; everything it opened is gone when the context is left."""
         conversation = Conversation(
             options.policy,
-            History(options.instructions, self.settings.history_messages),
+            History(
+                options.instructions,
+                self.settings.history_messages,
+                self.settings.history_characters,
+            ),
             self.settings.budgets(),
         )
         listener = Listener(self._voice, options.input_rate)

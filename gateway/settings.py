@@ -62,7 +62,14 @@ class GatewaySettings(ServiceSettings):
         None, ge=0, le=2, description="unset: as the upstream does"
     )
     history_messages: int = Field(
-        64, ge=2, description="messages of a conversation that the model gets to read"
+        64,
+        ge=2,
+        description="messages of a conversation that the model gets to read; beyond, the oldest half leaves",
+    )
+    history_characters: int = Field(
+        6_000,
+        ge=1_000,
+        description="likewise in characters; the local model's context holds about 7,000",
     )
 
     silence: float = Field(

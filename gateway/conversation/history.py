@@ -43,11 +43,13 @@ class History:
 
     Attributes:
         instructions: said to the model before everything else; empty for none.
-        longest: messages kept; the oldest leave first, whole exchanges at a time.
+        most_messages: kept; beyond them the oldest leave, whole exchanges, down to half.
+        most_characters: likewise.
     """
 
     instructions: str
-    longest: int = 64
+    most_messages: int = 64
+    most_characters: int = 6_000
     _messages: list[Message] = field(default_factory=list)
     _reply_index: int | None = None
 
@@ -111,8 +113,13 @@ class History:
                 self._messages[index - 1 : index + 1] = [_joined(before, after)]
 
     def _forget_oldest(self) -> None:
-        """Drop exchanges from the front, so that a prompt still begins with the user and has no half tool call."""
-        while len(self._messages) > self.longest:
+        """Drop exchanges from the front when there are too many, so that a prompt begins with the user.
+
+        Down to half at once: each time, what upstreams have cached of the prompt is worth nothing.
+        """
+        if self._fits(self.most_messages, self.most_characters):
+            return
+        while not self._fits(self.most_messages // 2, self.most_characters // 2):
             starts = [
                 i
                 for i, message in enumerate(self._messages)
@@ -125,6 +132,12 @@ class History:
                 self._reply_index = (
                     index if (index := self._reply_index - starts[0]) >= 0 else None
                 )
+
+    def _fits(self, messages: int, characters: int) -> bool:
+        return (
+            len(self._messages) <= messages
+            and sum(len(m.text) for m in self._messages) <= characters
+        )
 
 
 def _joined(first: Message, second: Message) -> Message:

@@ -10,6 +10,10 @@ from gateway.fronts.config import LONGEST_TEXT
 from services.runtime.errors import InvalidArgument
 from services.runtime.units import to_duration, to_seconds
 
+MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
+LARGEST_IMAGE = 3 * 1024 * 1024
+"""Bytes, as the contract has it."""
+
 _OUTCOMES = {
     Outcome.ANSWERED: pb.TURN_OUTCOME_ANSWERED,
     Outcome.INTERRUPTED: pb.TURN_OUTCOME_INTERRUPTED,
@@ -46,9 +50,7 @@ def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
                     "the model takes no pictures",
                     "another model alias, see Describe",
                 )
-            return e.ImageShown(
-                Image(request.image.image.data, request.image.image.media_type)
-            )
+            return e.ImageShown(_image(request.image.image))
         case "tool_result":
             return e.ToolReturned(
                 request.tool_result.tool_call_id, request.tool_result.content
@@ -118,6 +120,19 @@ def to_response(notice: c.Notice) -> pb.ConverseResponse:
             return pb.ConverseResponse(turn_ended=_turn_ended(notice))
         case c.Refuse() | c.Close():
             raise ValueError(f"{type(notice).__name__} is no message")
+
+
+def _image(image: llm_pb2.Image) -> Image:
+    """Checked here, because a picture that the model refuses would spoil every later prompt."""
+    if image.media_type not in MEDIA_TYPES:
+        raise InvalidArgument(
+            "image.image.media_type", f"is {image.media_type!r}", MEDIA_TYPES
+        )
+    if not 0 < len(image.data) <= LARGEST_IMAGE:
+        raise InvalidArgument(
+            "image.image.data", f"has {len(image.data)} bytes", f"1 to {LARGEST_IMAGE}"
+        )
+    return Image(image.data, image.media_type)
 
 
 def _transcript(transcript: Transcript) -> stt_pb2.Transcript:

@@ -74,7 +74,9 @@ class Listener:
             for window, probability in zip(windows, probabilities, strict=True):
                 noticed += self._notice(probability, window)
         # A window of voice that is not a beginning yet is not silence either: it has not been listened to for good.
-        certain = self._windows if self._speaking else self._windows - self._voiced_windows
+        certain = (
+            self._windows if self._speaking else self._windows - self._voiced_windows
+        )
         noticed.append(Heard(certain * WINDOW / SAMPLE_RATE, arrived))
         return noticed
 

@@ -149,6 +149,24 @@ async def test_bad_messages_name_the_field_and_the_next_client_is_served(
     assert (await ask(await Client.open(gateway))).outcome == pb.TURN_OUTCOME_ANSWERED
 
 
+@pytest.mark.parametrize(
+    ("image", "field"),
+    [
+        ({"data": b"GIF89a", "media_type": "image/gif"}, "image.image.media_type"),
+        ({"data": b"", "media_type": "image/png"}, "image.image.data"),
+    ],
+)
+async def test_a_picture_that_no_model_takes_is_refused_before_it_spoils_the_history(
+    script: Script, image: dict[str, object], field: str
+) -> None:
+    script.images = True
+    async with serving(script) as stages, running(stages) as gateway:
+        client = await Client.open(gateway)
+        await client.send(image={"image": image})
+        with pytest.raises(grpc.aio.AioRpcError, match=field):
+            await client.until("ended")
+
+
 async def test_ten_minutes_of_silence_are_nothing(
     gateway: RunningGateway, script: Script
 ) -> None:

@@ -52,6 +52,7 @@ class Script:
         before_hearing: awaited before a transcript is sent.
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
+        images: whether the model takes pictures.
         requests: every prompt received.
         prepared: every beginning of a prompt received.
         transcribed: utterances with the seconds of audio they had.
@@ -71,6 +72,7 @@ class Script:
     before_hearing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
     before_writing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
     before_speaking: Callable[[], "asyncio.Future[None] | None"] = lambda: None
+    images: bool = False
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
@@ -160,7 +162,11 @@ class FakeLlm(LanguageModelServicer):
         self, _request: object, _context: object
     ) -> llm_pb2.LanguageModelDescribeResponse:
         return llm_pb2.LanguageModelDescribeResponse(
-            models=[llm_pb2.ModelAlias(name="default", tools=True)]
+            models=[
+                llm_pb2.ModelAlias(
+                    name="default", tools=True, images=self._script.images
+                )
+            ]
         )
 
 

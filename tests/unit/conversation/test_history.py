@@ -59,13 +59,28 @@ def test_a_result_stands_behind_its_call_whatever_was_said_since() -> None:
     assert speakers == [Speaker.USER, Speaker.ASSISTANT, Speaker.TOOL, Speaker.USER]
 
 
-def test_the_oldest_exchanges_leave_whole() -> None:
-    history = History("", longest=4)
-    for index in range(6):
+def test_the_oldest_exchanges_leave_whole_and_half_of_them_at_once() -> None:
+    history = History("", most_messages=8)
+    for index in range(4):
         history.add_user(f"q{index}")
         history.add_reply(f"a{index}")
-    history.add_user("q6")
-    assert texts(history) == ["q5", "a5", "q6"] or texts(history)[0].startswith("q")
-    assert len(history.prompt()) <= 5
-    history.cut_reply("cut")
-    assert "cut" in texts(history)
+    assert len(history.prompt()) == 8
+    history.add_user("q4")
+    assert texts(history) == ["q3", "a3", "q4"]
+    history.cut_reply("a")
+    assert texts(history) == ["q3", "a", "q4"]
+
+
+def test_long_messages_leave_by_their_characters() -> None:
+    history = History("", most_characters=100)
+    for index in range(9):
+        history.add_user(f"{index}" * 30)
+        history.add_reply("ok")
+    assert sum(len(text) for text in texts(history)) <= 100
+    assert texts(history)[-2] == "8" * 30
+
+
+def test_one_message_that_is_too_long_stays() -> None:
+    history = History("", most_characters=10)
+    history.add_user("x" * 50)
+    assert texts(history) == ["x" * 50]
