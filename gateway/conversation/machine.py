@@ -11,6 +11,7 @@ from typing import assert_never
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
+from gateway.conversation.calls import Calls
 from gateway.conversation.clocks import InputClock
 from gateway.conversation.ear import Ear, Hears
 from gateway.conversation.history import History
@@ -27,8 +28,6 @@ from gateway.conversation.waterfall import Stopwatch
 
 DEADLINE_EXCEEDED = 4
 """Number of the gRPC status code for a stage that took too long."""
-
-_ABANDONED = '{"error": "The user went on before there was a result."}'
 
 
 class Conversation:
@@ -53,9 +52,7 @@ class Conversation:
         self._turn = 0
         self._revision = 0
         self._interrupted = False
-        self._open_calls: set[str] = set()
-        self._returned: list[tuple[str, str]] = []
-        self._abandoned_calls: set[str] = set()
+        self._calls = Calls()
         self._failed_hearing: Failure | None = None
         self._closing = False
         self._closed = False
@@ -309,7 +306,7 @@ class Conversation:
                 self._announce(answer)
                 answer.tool_calls.append(call)
                 self._out.append(c.TellToolCall(ref.turn, call))
-                self._open_calls.add(call.id)
+                self._calls.ask(call)
             case e.ReplyWritten(ref, usage):
                 answer.written = True
                 answer.usage = usage
@@ -418,12 +415,7 @@ class Conversation:
         keeps_calls = outcome is Outcome.TOOL_CALLS
         self._history.add_reply(heard, tuple(answer.tool_calls) if keeps_calls else ())
         if not keeps_calls:
-            gone = {call.id for call in answer.tool_calls}
-            self._open_calls -= gone
-            self._abandoned_calls |= gone
-            self._returned = [
-                result for result in self._returned if result[0] not in gone
-            ]
+            self._calls.forget(answer.tool_calls)
         if answer.announced:
             self._ended = answer
         waterfall = answer.stopwatch.waterfall(self._budgets)
@@ -451,31 +443,21 @@ class Conversation:
             self._begin_answer(now)
 
     def _on_tool_result(self, event: e.ToolReturned) -> None:
-        if event.call_id in self._open_calls:
-            self._open_calls.discard(event.call_id)
-            self._returned.append((event.call_id, event.content))
-        elif event.call_id not in self._abandoned_calls:
+        if not self._calls.take(event.call_id, event.content):
             problem = f"no open call has the id {event.call_id!r}"
             self._out.append(c.Refuse("tool_result.tool_call_id", problem))
 
     def _continue_with_results(self, now: float) -> None:
         """When the last open call has its result, the answer goes on."""
-        if self._open_calls or not self._returned:
-            return
-        for call_id, content in self._returned:
-            self._history.add_tool_result(call_id, content)
-        self._returned.clear()
-        self._begin_answer(now)
+        if results := self._calls.all_returned():
+            for call_id, content in results:
+                self._history.add_tool_result(call_id, content)
+            self._begin_answer(now)
 
     def _abandon_calls(self) -> None:
-        """The user goes on without the results: a prompt must not hold calls that nothing answers."""
-        for call_id, content in self._returned:
+        """The user goes on without the results."""
+        for call_id, content in self._calls.abandon():
             self._history.add_tool_result(call_id, content)
-        for call_id in sorted(self._open_calls):
-            self._history.add_tool_result(call_id, _ABANDONED)
-        self._returned.clear()
-        self._abandoned_calls |= self._open_calls
-        self._open_calls.clear()
 
     def _on_truncate(self, event: e.ReplyTruncated, now: float) -> None:
         if self._answer is not None and self._answer.ref.turn == event.turn:
