@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import soxr
 
 from antiphon.cli.failures import USAGE, CommandError
+from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
 
 INPUT_RATE = 16_000
@@ -51,10 +51,15 @@ def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
         16-bit little-endian mono PCM.
     """
     mono = np.clip(np.nan_to_num(samples).mean(axis=1), -1.0, 1.0)
-    if rate != INPUT_RATE:
-        mono = soxr.resample(mono, rate, INPUT_RATE)
-    scaled = np.clip(np.round(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
-    pcm: bytes = scaled.astype("<i2").tobytes()
+    whole = np.clip(np.round(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(
+        np.int16
+    )
+    resampler = Resampler(rate, INPUT_RATE)
+    pcm: bytes = (
+        np.concatenate((resampler.push(whole), resampler.flush()))
+        .astype("<i2")
+        .tobytes()
+    )
     return pcm
 
 

@@ -1,9 +1,6 @@
-"""An utterance's samples: from the wire to the rate that the model hears at, and how loud they were."""
-
-from math import gcd
+"""An utterance's samples: as the model wants them, and how loud they were."""
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
@@ -13,63 +10,11 @@ FRAME_SECONDS = 0.02
 
 _LEAST_DECIBELS = -120.0
 _ABSOLUTE_SILENCE = -65.0
-_CONTEXT_SECONDS = 0.2
 
 
-class Resampler:
-    """Turns a stream of 16-bit samples into the model's rate, without clicks where messages meet.
-
-    Args:
-        source: Hz of what comes in.
-        target: Hz of what goes out.
-    """
-
-    def __init__(self, source: int, target: int) -> None:
-        self._source = source
-        self._target = target
-        self._taken = 0
-        self._given = 0
-        self._recent = np.zeros(0, np.float32)
-        self._stream = (
-            soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
-            if source != target
-            else None
-        )
-
-    def push(self, pcm: bytes) -> Samples:
-        """The next samples; all but the last few ten milliseconds of what was pushed (see `held_back`).
-
-        Args:
-            pcm: whole 16-bit little-endian samples.
-
-        Returns:
-            ``float32 [samples]`` in [-1, 1].
-        """
-        heard = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
-        if self._stream is None:
-            return heard
-        self._taken += len(heard)
-        # What is kept begins where an output sample falls on an input sample, so that `held_back` needs no fraction.
-        period = self._source // gcd(self._source, self._target)
-        self._recent = np.concatenate([self._recent, heard])
-        surplus = len(self._recent) - int(_CONTEXT_SECONDS * self._source)
-        if surplus >= period:
-            self._recent = self._recent[surplus // period * period :]
-        resampled: Samples = self._stream.resample_chunk(heard)
-        self._given += len(resampled)
-        return resampled
-
-    def held_back(self) -> Samples:
-        """What the filter has not given out yet, as if the stream ended here.
-
-        Returns:
-            ``float32 [samples]``; the stream itself goes on untouched.
-        """
-        missing = round(self._taken * self._target / self._source) - self._given
-        if self._stream is None or missing <= 0:
-            return np.zeros(0, np.float32)
-        end: Samples = soxr.resample(self._recent, self._source, self._target, "HQ")
-        return end[-missing:]
+def to_float(samples: NDArray[np.int16]) -> Samples:
+    """16-bit samples as ``float32`` in [-1, 1]."""
+    return samples.astype(np.float32) / 32768.0
 
 
 class Recording:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.runtime.errors import EngineError, InvalidArgument
+from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
-from services.stt.audio import Recording, Resampler, Samples
+from services.stt.audio import Recording, to_float
 from services.stt.engines import Transcript, Utterance
 from services.stt.scheduler import Dropped, Job, Scheduler, Work
 from services.stt.transcripts import Part, join
@@ -134,7 +135,7 @@ class Session:
                 "audio.samples", "the utterance is too long", f"up to {longest:g} s"
             )
         self._heard += count
-        self._recording.add(self._resampler.push(pcm))
+        self._recording.add(to_float(self._resampler.push(np.frombuffer(pcm, "<i2"))))
         while self._recording.end - self._open > self._window:
             self._settle()
         self._news.set()
@@ -264,12 +265,11 @@ class Session:
 
     def _take(self, decode: Decode) -> Utterance:
         """Let a decode cover all audio so far; what is not settled yet is the utterance to transcribe."""
-        held_back = self._resampler.held_back()
         decode.seconds = self.seconds
-        decode.position = self._recording.end + len(held_back)
+        decode.position = self._recording.end
         decode.jobs = tuple(self._settled)
         self._last = decode
-        return self._utterance(self._recording.end, held_back)
+        return self._utterance(self._recording.end)
 
     def _settle(self) -> None:
         """Transcribe the beginning of what is open for good, up to the quietest point of its second half."""
@@ -283,10 +283,9 @@ class Session:
         self._recording.forget(cut)
         self._open = cut
 
-    def _utterance(self, end: int, tail: Samples | None = None) -> Utterance:
-        samples = self._recording.cut(self._open, end)
+    def _utterance(self, end: int) -> Utterance:
         return Utterance(
-            samples if tail is None else np.concatenate([samples, tail]),
+            self._recording.cut(self._open, end),
             self._options.language,
             self._options.hint_phrases,
         )

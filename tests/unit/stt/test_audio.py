@@ -1,21 +1,16 @@
-"""Samples: resampled without seams, loud or silent."""
-
-from itertools import pairwise
+"""Samples: loud or silent."""
 
 import numpy as np
 import pytest
-import soxr
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from services.stt.audio import Recording, Resampler, levels
+from services.stt.audio import Recording, levels, to_float
 from tests.fakes.engines import say, silence
 
 RATE = 16_000
 
 
 def samples(pcm: bytes) -> np.ndarray:
-    return Resampler(RATE, RATE).push(pcm)
+    return to_float(np.frombuffer(pcm, "<i2"))
 
 
 def recording(*pieces: bytes) -> Recording:
@@ -23,35 +18,6 @@ def recording(*pieces: bytes) -> Recording:
     for piece in pieces:
         made.add(samples(piece))
     return made
-
-
-@settings(deadline=None)
-@given(
-    rate=st.sampled_from([8_000, 11_025, 22_050, 32_000, 44_100, 48_000]),
-    cuts=st.lists(st.integers(0, 15_000), max_size=8),
-)
-def test_resampling_in_pieces_gives_what_resampling_at_once_gives(
-    rate: int, cuts: list[int]
-) -> None:
-    pcm = say("one two", rate)
-    edges = [0, *sorted(2 * cut for cut in cuts), len(pcm)]
-    resampler = Resampler(rate, RATE)
-    pieces = [resampler.push(pcm[start:end]) for start, end in pairwise(edges)]
-    ours = np.concatenate([*pieces, resampler.held_back()])
-    whole = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-    expected = soxr.resample(whole, rate, RATE, "HQ")
-    assert abs(len(ours) - len(expected)) <= 1
-    shared = min(len(ours), len(expected))
-    assert np.max(np.abs(ours[:shared] - expected[:shared])) < 0.01
-
-
-def test_what_is_held_back_may_be_asked_for_at_any_time() -> None:
-    pcm = say("one two", 48_000)
-    asked, unasked = Resampler(48_000, RATE), Resampler(48_000, RATE)
-    for start in range(0, len(pcm), 4_000):
-        ours = asked.push(pcm[start : start + 4_000])
-        asked.held_back()
-        assert np.array_equal(ours, unasked.push(pcm[start : start + 4_000]))
 
 
 def test_levels_are_decibels_of_full_scale() -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
 from services.runtime.errors import EngineError, Unavailable
-from services.stt.audio import Resampler
+from services.stt.audio import to_float
 from services.stt.engines import Utterance
 from services.stt.scheduler import Dropped, Job, Scheduler, Work
 from tests.fakes.engines import ScriptedRecognizer, say
@@ -27,7 +28,7 @@ async def scheduler(engine: ScriptedRecognizer) -> AsyncIterator[Scheduler]:
 
 
 def ask(scheduler: Scheduler, work: Work, text: str) -> Job:
-    utterance = Utterance(Resampler(16_000, 16_000).push(say(text)), "en")
+    utterance = Utterance(to_float(np.frombuffer(say(text), "<i2")), "en")
     return scheduler.submit(work, lambda: utterance)
 
 
@@ -134,7 +135,7 @@ async def test_whatever_an_engine_raises_is_an_engine_error(
     scheduler: Scheduler, engine: ScriptedRecognizer
 ) -> None:
     # A pitch without a word: the script itself breaks.
-    loud = Resampler(16_000, 16_000).push(say("nine"))[::3].copy()
+    loud = to_float(np.frombuffer(say("nine"), "<i2"))[::3].copy()
     job = scheduler.submit(Work.FINAL, lambda: Utterance(loud, "en"))
     with pytest.raises(EngineError, match="IndexError"):
         await job.result()
