@@ -21,7 +21,7 @@ from services.tts.engines import (
     load_engine,
 )
 from services.tts.scheduler import Reply, Scheduler
-from services.tts.session import Limits, Session
+from services.tts.session import Limits, Send, Session
 from services.tts.settings import TextToSpeechSettings
 from services.tts.speakable import make_speakable
 
@@ -103,7 +103,7 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             raise InvalidArgument("config", "is missing", "it is the first message")
         config = read_config(first.config, scheduler.capabilities)
         session = Session(
-            scheduler, self._info(scheduler), config, self._limits, context.write
+            scheduler, self._info(scheduler), config, self._limits, _writer(context)
         )
         with bound_contextvars(**_trace(config.turn)):
             try:
@@ -165,6 +165,21 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
         return stage_pb2.EngineInfo(
             engine=self._settings.engine, model=scheduler.capabilities.model
         )
+
+
+def _writer(context: Context) -> Send:
+    """Writes to the caller, each message to its end."""
+
+    async def send(message: tts_pb2.SynthesizeResponse) -> None:
+        writing = asyncio.ensure_future(context.write(message))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # A status that is sent into a half-written message never reaches the caller, who would wait for ever.
+            await asyncio.wait({writing})
+            raise
+
+    return send
 
 
 async def _listen(context: Context, session: Session) -> None:

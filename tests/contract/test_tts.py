@@ -273,6 +273,32 @@ async def test_a_failing_engine_fails_one_reply_alone(serve: Serve) -> None:
         assert kinds(messages)[-1] == "summary"
 
 
+async def test_a_refusal_in_the_middle_of_a_message_reaches_the_caller(
+    serve: Serve,
+) -> None:
+    # Whether the first message is still being written when the second is refused is up to chance.
+    async with serve() as stub:
+        for _ in range(100):
+            assert isinstance(await refused(stub, config(), config()), InvalidArgument)
+
+
+async def test_cancelling_frees_a_stream_that_the_client_does_not_read(
+    serve: Serve,
+) -> None:
+    engine = ScriptedEngine()
+    async with serve(engine, max_ahead_seconds=1.0) as stub:
+        call = stub.Synthesize()
+        await call.write(config(48_000))
+        for _ in range(20):
+            await call.write(text("word " * 100))
+        await until(call, "audio")
+        call.cancel()
+        described = None
+        while described is None or described.capacity.open:
+            described = await stub.Describe(tts_pb2.TextToSpeechDescribeRequest())
+    assert len(engine.steps) < 20 * 100
+
+
 @pytest.mark.parametrize(
     ("request_", "kind"),
     [(text("Please choke now. "), EngineError), (config(), InvalidArgument)],
