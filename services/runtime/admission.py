@@ -1,5 +1,6 @@
 """Admission: a replica knows how many streams it carries in real time and refuses the next one at once."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,11 +20,17 @@ class Admission:
         self.capacity = capacity
         self.open = 0
         self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         metrics.STREAMS_CAPACITY.set(capacity)
 
     def drain(self) -> None:
         """Refuse every new stream from now on."""
         self._draining = True
+
+    async def idle(self) -> None:
+        """Wait until no stream is open."""
+        await self._idle.wait()
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -41,9 +48,12 @@ class Admission:
                 f"all {self.capacity} streams of this replica are in use; try another, or this one later"
             )
         self.open += 1
+        self._idle.clear()
         metrics.STREAMS_OPEN.set(self.open)
         try:
             yield
         finally:
             self.open -= 1
             metrics.STREAMS_OPEN.set(self.open)
+            if not self.open:
+                self._idle.set()

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import ClassVar
 
 import grpc
@@ -85,6 +86,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
     service.register(server)
     port = bind(server, settings)
     await server.start()
+    grace = 0.0
     log.info("loading", port=port, metrics_port=metrics_server.server_port)
     try:
         starting = asyncio.create_task(service.start())
@@ -101,11 +103,17 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         log.info(
             "draining", open=service.admission.open, seconds=settings.drain_seconds
         )
+        drained_by = loop.time() + settings.drain_seconds
         service.admission.drain()
         await healthy.enter_graceful_shutdown()
         await service.drain()
+        # A server that is stopping cancels whoever comes; as long as there is work anyhow, they are told to try another.
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(drained_by):
+                await service.admission.idle()
+        grace = max(0.0, drained_by - loop.time())
     finally:
-        await server.stop(settings.drain_seconds if stopping.is_set() else 0)
+        await server.stop(grace)
         await service.stop()
         metrics_server.shutdown()
         metrics_thread.join()
