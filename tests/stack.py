@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from antiphon.cli.pipeline import PARTS, plan
+from antiphon.cli.pipeline import PARTS, Port, plan
 from antiphon.supervisor import State, Supervisor
 
 
@@ -38,14 +38,22 @@ class Stack:
     Attributes:
         addresses: by name.
         watch: what they did.
+        ports: that they hold.
     """
 
     addresses: dict[str, str]
     watch: Watch
+    ports: list[Port]
 
     @property
     def gateway(self) -> str:
         return self.addresses["gateway"]
+
+    def url(self, name: str, setting: str, path: str) -> str:
+        """Where a process answers HTTP, by the setting that holds the port."""
+        variable = next(part for part in PARTS if part.name == name).variable(setting)
+        port = next(port for port in self.ports if port.variable == variable)
+        return f"http://{port.host}:{port.number}{path}"
 
     def process(self, name: str) -> psutil.Process:
         """The process that runs a part now."""
@@ -89,7 +97,7 @@ async def stack(
             await keeping
         while not watch.changes.empty():
             watch.changes.get_nowait()
-        yield Stack(made.addresses, watch)
+        yield Stack(made.addresses, watch, made.ports)
     finally:
         supervisor.stop()
         await keeping
