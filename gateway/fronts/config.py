@@ -4,15 +4,11 @@ from dataclasses import replace
 
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
-from antiphon.v1.audio_pb2 import (
-    AUDIO_ENCODING_PCM_S16LE,
-    AUDIO_ENCODING_UNSPECIFIED,
-    AudioFormat,
-)
 from gateway.conversation.values import Interrupt, Policy
 from gateway.options import Options
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Abilities
+from services.runtime.contract import sample_rate
 from services.runtime.errors import InvalidArgument
 from services.runtime.units import to_duration, to_seconds
 
@@ -61,8 +57,10 @@ def to_options(
         voice=config.voice,
         language=config.language,
         model=config.model,
-        input_rate=_rate("config.input_format", config.input_format, INPUT_RATE),
-        output_rate=_rate("config.output_format", config.output_format, OUTPUT_RATE),
+        input_rate=sample_rate("config.input_format", config.input_format, INPUT_RATE),
+        output_rate=sample_rate(
+            "config.output_format", config.output_format, OUTPUT_RATE
+        ),
         tools=tuple(config.tools),
         tool_choice=config.tool_choice if config.HasField("tool_choice") else None,
         sampling=_sampling(config.sampling, settings),
@@ -90,20 +88,6 @@ def to_turn_taking(policy: Policy) -> pb.TurnTaking:
 def _one_of(field: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
         raise InvalidArgument(field, f"{value!r} is not known", allowed)
-
-
-def _rate(field: str, audio_format: AudioFormat, default: int) -> int:
-    if audio_format.encoding not in (
-        AUDIO_ENCODING_UNSPECIFIED,
-        AUDIO_ENCODING_PCM_S16LE,
-    ):
-        raise InvalidArgument(
-            f"{field}.encoding", f"is {audio_format.encoding}", "PCM_S16LE"
-        )
-    rate = audio_format.sample_rate or default
-    if not 8_000 <= rate <= 48_000:
-        raise InvalidArgument(f"{field}.sample_rate", f"is {rate} Hz", "8000 to 48000")
-    return rate
 
 
 def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sampling:

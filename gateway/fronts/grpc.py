@@ -18,12 +18,10 @@ from gateway.options import Options
 from gateway.session import Session
 from gateway.sessions import Sessions
 from services.runtime.admission import Admission
+from services.runtime.contract import check_samples
 from services.runtime.errors import InvalidArgument
-from services.runtime.streams import read
+from services.runtime.streams import read, write
 from services.runtime.units import PCM_BYTES, to_duration
-
-LONGEST_CHUNK = 10
-"""Seconds of audio in one message."""
 
 Context = grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse]
 
@@ -54,7 +52,7 @@ class GrpcFront(ConversationServicer):
         )
         outbox = Outbox()
         async with self._sessions.open(options, outbox.put) as session:
-            await context.write(_ready(session.id, options))
+            await write(context, _ready(session.id, options))
             session.begin()
             heard = _Heard(options.input_rate)
             reader = asyncio.create_task(_read(context, session, heard, images))
@@ -80,12 +78,12 @@ class _Heard:
     """Counts and checks a client's audio."""
 
     def __init__(self, rate: int) -> None:
-        self._bytes_per_second = rate * PCM_BYTES
+        self._rate = rate
         self._bytes = 0
 
     @property
     def seconds(self) -> float:
-        return self._bytes / self._bytes_per_second
+        return self._bytes / (self._rate * PCM_BYTES)
 
     def take(self, samples: bytes) -> None:
         """Check one chunk.
@@ -93,17 +91,7 @@ class _Heard:
         Raises:
             InvalidArgument: it holds half a sample, or too many of them.
         """
-        if len(samples) % PCM_BYTES:
-            raise InvalidArgument(
-                "audio.samples", f"has {len(samples)} bytes", "whole 16-bit samples"
-            )
-        if len(samples) > LONGEST_CHUNK * self._bytes_per_second:
-            seconds = len(samples) / self._bytes_per_second
-            raise InvalidArgument(
-                "audio.samples",
-                f"holds {seconds:.1f} s",
-                f"at most {LONGEST_CHUNK} s a message",
-            )
+        check_samples("audio.samples", samples, self._rate)
         self._bytes += len(samples)
 
 
@@ -138,11 +126,11 @@ async def _write(
                     audio_in=to_duration(heard.seconds),
                     audio_out=to_duration(spoken / (output_rate * PCM_BYTES)),
                 )
-                await context.write(pb.ConverseResponse(ended=ended))
+                await write(context, pb.ConverseResponse(ended=ended))
                 return
             case c.TellAudio():
                 spoken += len(notice.samples)
-        await context.write(to_response(notice))
+        await write(context, to_response(notice))
 
 
 def _failing(outbox: Outbox) -> Callable[[asyncio.Task[None]], None]:

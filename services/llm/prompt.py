@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.v1 import llm_pb2, stage_pb2
+from services.runtime.contract import check_turn
 from services.runtime.errors import InvalidArgument
 
 MAX_TOOLS = 128
 MAX_STOPS = 4
 MAX_IMAGE_BYTES = 3 * 1024 * 1024
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
-_CONVERSATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,128}")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _ROLES = {
@@ -98,12 +98,7 @@ def read_prepare(request: llm_pb2.PrepareRequest, images: bool, tools: bool) -> 
 
 
 def _read_conversation(turn: stage_pb2.TurnRef) -> str:
-    if not _CONVERSATION_ID.fullmatch(turn.conversation_id):
-        raise InvalidArgument(
-            "turn.conversation_id",
-            "is too long or has other characters",
-            "at most 128 letters, digits, '-', '_', '.' and ':'",
-        )
+    check_turn("turn", turn)
     return turn.conversation_id
 
 

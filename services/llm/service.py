@@ -13,9 +13,11 @@ from services.llm import prompt, upstreams
 from services.llm.settings import LlmSettings, UpstreamSettings
 from services.llm.upstreams import Delta, Finish, Outcome, Upstream, UpstreamFailure
 from services.runtime import metrics
+from services.runtime.contract import working_for
 from services.runtime.errors import DeadlineExceeded, InvalidArgument, Unavailable
-from services.runtime.logs import bound_contextvars, get_logger
+from services.runtime.logs import get_logger
 from services.runtime.server import Service
+from services.runtime.streams import write
 from services.runtime.units import to_duration
 
 log = get_logger(__name__)
@@ -62,14 +64,14 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         upstream = self._choose(request.model)
         abilities = upstream.settings
         asked = prompt.read_generate(request, abilities.images, abilities.tools)
-        with _log_context(request.turn):
+        with working_for(request.turn):
             attempt = _Attempt(abilities.name, context.time_remaining())
             async with aclosing(attempt.run(upstream.generate(asked))) as deltas:
                 async for delta in deltas:
                     if isinstance(delta, Finish):
-                        await context.write(attempt.summary(delta, abilities))
+                        await write(context, attempt.summary(delta, abilities))
                     else:
-                        await context.write(_response(delta))
+                        await write(context, _response(delta))
 
     async def Prepare(
         self, request: llm_pb2.PrepareRequest, context: Context
@@ -78,7 +80,7 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         upstream = self._choose(request.model)
         abilities = upstream.settings
         asked = prompt.read_prepare(request, abilities.images, abilities.tools)
-        with _log_context(request.turn):
+        with working_for(request.turn):
             try:
                 tokens = await upstream.prepare(asked)
             except UpstreamFailure as failure:
@@ -239,10 +241,4 @@ def _response(delta: upstreams.Text | upstreams.ToolCall) -> llm_pb2.GenerateRes
         tool_call=llm_pb2.ToolCall(
             id=delta.id, name=delta.name, arguments_json=delta.arguments
         )
-    )
-
-
-def _log_context(turn: stage_pb2.TurnRef) -> Any:
-    return bound_contextvars(
-        conversation=turn.conversation_id, turn=turn.turn, revision=turn.revision
     )

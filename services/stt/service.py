@@ -1,15 +1,12 @@
 """The gRPC side: `SpeechToText` as the contract says it."""
 
-import re
 from typing import Any, ClassVar
 
 import grpc
-from opentelemetry import trace
 
-from antiphon.v1 import audio_pb2, stage_pb2, stt_pb2, stt_pb2_grpc
-from services.runtime import telemetry
+from antiphon.v1 import stage_pb2, stt_pb2, stt_pb2_grpc
+from services.runtime import contract
 from services.runtime.errors import InvalidArgument, Unavailable
-from services.runtime.logs import bound_contextvars
 from services.runtime.server import Service
 from services.runtime.units import to_duration
 from services.stt.engines import AUTO, ENGINES, Capabilities
@@ -18,13 +15,8 @@ from services.stt.session import Session, SessionOptions
 from services.stt.settings import SpeechToTextSettings
 from services.stt.stream import Stream
 
-LEAST_RATE, GREATEST_RATE = 8_000, 48_000
-"""Hz, as the contract says."""
-
 MOST_HINTS, LONGEST_HINT = 64, 100
 """Phrases, and characters of one, as the contract says."""
-
-_CONVERSATION_ID = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 
 
 class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
@@ -73,9 +65,9 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
         if first is grpc.aio.EOF or first.WhichOneof("message") != "config":
             raise InvalidArgument("config", "the first message must be the config")
         config: stt_pb2.TranscribeConfig = first.config
-        turn = _turn(config)
+        contract.check_turn("config.turn", config.turn)
         session = Session(self._scheduler, self._options(config, can))
-        with bound_contextvars(**turn):
+        with contract.working_for(config.turn):
             try:
                 await Stream(context, session, self._engine(can)).run(
                     config.interim_results
@@ -127,49 +119,10 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
         )
 
 
-def _turn(config: stt_pb2.TranscribeConfig) -> dict[str, Any]:
-    """Whom the utterance belongs to, for this RPC's span and its logs."""
-    turn = config.turn
-    if not _CONVERSATION_ID.fullmatch(turn.conversation_id):
-        raise InvalidArgument(
-            "config.turn.conversation_id",
-            "is not an id",
-            "letters, digits, '-', '_', '.' and ':', at most 128",
-        )
-    if not config.HasField("turn"):
-        return {}
-    trace.get_current_span().set_attributes(
-        {
-            telemetry.CONVERSATION_ID: turn.conversation_id,
-            telemetry.TURN: turn.turn,
-            telemetry.REVISION: turn.revision,
-        }
-    )
-    return {
-        "conversation": turn.conversation_id,
-        "turn": turn.turn,
-        "revision": turn.revision,
-    }
-
-
 def _sample_rate(config: stt_pb2.TranscribeConfig, can: Capabilities) -> int:
     if not config.HasField("format"):
         raise InvalidArgument("config.format", "is required")
-    if config.format.encoding not in (
-        audio_pb2.AUDIO_ENCODING_UNSPECIFIED,
-        audio_pb2.AUDIO_ENCODING_PCM_S16LE,
-    ):
-        raise InvalidArgument(
-            "config.format.encoding", "is not supported", "AUDIO_ENCODING_PCM_S16LE"
-        )
-    rate = config.format.sample_rate or can.sample_rate
-    if not LEAST_RATE <= rate <= GREATEST_RATE:
-        raise InvalidArgument(
-            "config.format.sample_rate",
-            f"{rate} Hz",
-            f"{LEAST_RATE} to {GREATEST_RATE} Hz",
-        )
-    return rate
+    return contract.sample_rate("config.format", config.format, can.sample_rate)
 
 
 def _language(config: stt_pb2.TranscribeConfig, can: Capabilities) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.runtime.contract import check_samples
 from services.runtime.errors import EngineError, InvalidArgument
 from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
@@ -16,8 +17,6 @@ from services.stt.audio import Recording, to_float
 from services.stt.engines import Transcript, Utterance
 from services.stt.scheduler import Dropped, Job, Scheduler, Work
 from services.stt.transcripts import Part, join
-
-LONGEST_CHUNK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +119,7 @@ class Session:
         rate = self._options.sample_rate
         longest = self._options.longest_utterance_seconds
         count = len(pcm) // PCM_BYTES
-        if len(pcm) % PCM_BYTES:
-            raise InvalidArgument(
-                "audio.samples", f"{len(pcm)} bytes are not whole 16-bit samples"
-            )
-        if count > LONGEST_CHUNK_SECONDS * rate:
-            raise InvalidArgument(
-                "audio.samples",
-                f"{count / rate:.1f} s in one chunk",
-                f"up to {LONGEST_CHUNK_SECONDS:g} s, 40-80 ms intended",
-            )
+        check_samples("audio.samples", pcm, rate)
         if self._heard + count > longest * rate:
             raise InvalidArgument(
                 "audio.samples", "the utterance is too long", f"up to {longest:g} s"

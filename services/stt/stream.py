@@ -10,6 +10,7 @@ import grpc
 
 from antiphon.v1 import stage_pb2, stt_pb2
 from services.runtime.errors import InvalidArgument
+from services.runtime.streams import write
 from services.runtime.units import to_duration
 from services.stt.engines import Transcript
 from services.stt.session import Decode, Session
@@ -120,15 +121,9 @@ class Stream:
             previous = transcript.text
 
     async def _write(self, response: stt_pb2.TranscribeResponse) -> None:
-        # gRPC takes one message at a time; while the caller is slow, no newer partial is even begun. A write that is
-        # given up half-way leaves the RPC unable to end with a status, so cancellation waits for it.
+        # gRPC takes one message at a time; while the caller is slow, no newer partial is even begun.
         async with self._writing:
-            written = asyncio.ensure_future(self._context.write(response))
-            try:
-                await asyncio.shield(written)
-            except asyncio.CancelledError:
-                await asyncio.gather(written, return_exceptions=True)
-                raise
+            await write(self._context, response)
 
 
 def to_message(transcript: Transcript) -> stt_pb2.Transcript:

@@ -1,27 +1,19 @@
 """Reading the first message of a reply: everything that can be wrong with it is told, with what is allowed."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from antiphon.v1 import audio_pb2, stage_pb2, tts_pb2
+from antiphon.v1 import stage_pb2, tts_pb2
+from services.runtime.contract import GREATEST_RATE, LEAST_RATE, check_turn, sample_rate
 from services.runtime.errors import InvalidArgument
 from services.runtime.units import PCM_BYTES
 from services.tts.engines import Capabilities, Delivery, Reference, Voice
 
-LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
-"""Hz; from the contract."""
 SLOWEST, FASTEST = 0.5, 2.0
 """Relative speed; from the contract."""
 SHORTEST_REFERENCE, LONGEST_REFERENCE = 3.0, 30.0
 """Seconds; from the contract."""
-
-_CONVERSATION = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
-_ENCODINGS = (
-    audio_pb2.AUDIO_ENCODING_UNSPECIFIED,
-    audio_pb2.AUDIO_ENCODING_PCM_S16LE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +37,7 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
     Raises:
         InvalidArgument: with the field and what it may be.
     """
-    if not _CONVERSATION.fullmatch(config.turn.conversation_id):
-        raise InvalidArgument(
-            "config.turn.conversation_id",
-            "is too long or has characters that it may not have",
-            "at most 128 letters, digits, '-', '_', '.', ':'",
-        )
+    check_turn("config.turn", config.turn)
     if config.instructions and not can.instructions:
         raise InvalidArgument(
             "config.instructions", "this engine takes none", "leave it empty"
@@ -63,11 +50,10 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
         raise InvalidArgument(
             "config.speed", f"is {config.speed:g}", f"{SLOWEST} to {FASTEST}, or 0"
         )
-    rate = _sample_rate(config.format, "config.format")
     voice = _voice(config.voice, can)
     return Config(
         turn=config.turn,
-        sample_rate=rate or can.sample_rate,
+        sample_rate=sample_rate("config.format", config.format, can.sample_rate),
         delivery=Delivery(
             voice=voice.name,
             language=_language(config.language, voice),
@@ -78,21 +64,6 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
             else None,
         ),
     )
-
-
-def _sample_rate(format_: audio_pb2.AudioFormat, field: str) -> int:
-    if format_.encoding not in _ENCODINGS:
-        raise InvalidArgument(
-            f"{field}.encoding", f"is {format_.encoding}", "AUDIO_ENCODING_PCM_S16LE"
-        )
-    rate = format_.sample_rate
-    if rate and not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise InvalidArgument(
-            f"{field}.sample_rate",
-            f"is {rate} Hz",
-            f"{LOWEST_RATE} to {HIGHEST_RATE}, or 0",
-        )
-    return rate
 
 
 def _voice(name: str, can: Capabilities) -> Voice:
@@ -125,13 +96,13 @@ def _language(tag: str, voice: Voice) -> str:
 
 
 def _reference(given: tts_pb2.ReferenceAudio) -> Reference:
-    rate = _sample_rate(given.format, "config.reference.format")
-    if not rate:
+    if not given.format.sample_rate:
         raise InvalidArgument(
             "config.reference.format.sample_rate",
             "is missing",
-            f"{LOWEST_RATE} to {HIGHEST_RATE}",
+            f"{LEAST_RATE} to {GREATEST_RATE}",
         )
+    rate = sample_rate("config.reference.format", given.format, LEAST_RATE)
     if len(given.samples) % PCM_BYTES:
         raise InvalidArgument(
             "config.reference.samples", "has half a sample", "an even number of bytes"

@@ -1,8 +1,8 @@
 """A reply's audio on its way out: resampled as one stream, 16-bit, cut into frames."""
 
 import numpy as np
-import soxr
 
+from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
 from services.tts.engines import Samples
 
@@ -24,11 +24,7 @@ class FrameStream:
         self._frame_bytes = frame_samples * PCM_BYTES
         self._buffer = bytearray()
         # One filter for the whole reply: a new one at each piece would click.
-        self._resampler = (
-            soxr.ResampleStream(engine_rate, rate, 1, dtype="float32", quality="HQ")
-            if rate != engine_rate
-            else None
-        )
+        self._resampler = Resampler(engine_rate, rate)
 
     @property
     def seconds_taken(self) -> float:
@@ -48,12 +44,12 @@ class FrameStream:
     def take(self, samples: Samples) -> None:
         """Take in the next ``float32 [n]`` in [-1, 1]; what is louder is clipped."""
         self.taken += len(samples)
-        self._resample(samples, last=False)
+        scaled = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16)
+        self._buffer += self._resampler.push(scaled).astype("<i2").tobytes()
 
     def finish(self) -> None:
         """Take what the filter still holds; nothing can be taken in after it."""
-        if self._resampler is not None:
-            self._resample(np.zeros(0, np.float32), last=True)
+        self._buffer += self._resampler.flush().astype("<i2").tobytes()
 
     def frame(self, rest: bool) -> tuple[float, bytes] | None:
         """Position in seconds and samples of the next frame; None where there is not enough for one.
@@ -70,9 +66,3 @@ class FrameStream:
         del self._buffer[: self._frame_bytes]
         self.given += len(samples) // PCM_BYTES
         return position, samples
-
-    def _resample(self, samples: Samples, last: bool) -> None:
-        if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples, last=last)
-        scaled = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0)
-        self._buffer += scaled.astype("<i2").tobytes()

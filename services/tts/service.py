@@ -1,16 +1,16 @@
 """The gRPC side: `TextToSpeech` as the contract says it."""
 
 import asyncio
+from functools import partial
 from typing import Any, ClassVar
 
 import grpc
-from opentelemetry import trace
 
 from antiphon.v1 import stage_pb2, tts_pb2, tts_pb2_grpc
-from services.runtime import telemetry
+from services.runtime.contract import working_for
 from services.runtime.errors import InvalidArgument, Unavailable
-from services.runtime.logs import bound_contextvars
 from services.runtime.server import Service
+from services.runtime.streams import write
 from services.tts.clauses import Policy
 from services.tts.config import read_config
 from services.tts.engines import (
@@ -21,7 +21,7 @@ from services.tts.engines import (
     load_engine,
 )
 from services.tts.scheduler import Reply, Scheduler
-from services.tts.session import Limits, Send, Session
+from services.tts.session import Limits, Session
 from services.tts.settings import TextToSpeechSettings
 from services.tts.speakable import make_speakable
 
@@ -103,9 +103,13 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             raise InvalidArgument("config", "is missing", "it is the first message")
         config = read_config(first.config, scheduler.capabilities)
         session = Session(
-            scheduler, self._info(scheduler), config, self._limits, _writer(context)
+            scheduler,
+            self._info(scheduler),
+            config,
+            self._limits,
+            partial(write, context),
         )
-        with bound_contextvars(**_trace(config.turn)):
+        with working_for(config.turn):
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_listen(context, session))
@@ -167,40 +171,7 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
         )
 
 
-def _writer(context: Context) -> Send:
-    """Writes to the caller, each message to its end."""
-
-    async def send(message: tts_pb2.SynthesizeResponse) -> None:
-        writing = asyncio.ensure_future(context.write(message))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            # A status that is sent into a half-written message never reaches the caller, who would wait for ever.
-            await asyncio.wait({writing})
-            raise
-
-    return send
-
-
 async def _listen(context: Context, session: Session) -> None:
     while isinstance(request := await context.read(), tts_pb2.SynthesizeRequest):
         session.hear(request)
     session.hear_end()
-
-
-def _trace(turn: stage_pb2.TurnRef) -> dict[str, Any]:
-    """Name a turn on this RPC's span, and give the same for its logs."""
-    if not turn.conversation_id:
-        return {}
-    trace.get_current_span().set_attributes(
-        {
-            telemetry.CONVERSATION_ID: turn.conversation_id,
-            telemetry.TURN: turn.turn,
-            telemetry.REVISION: turn.revision,
-        }
-    )
-    return {
-        "conversation": turn.conversation_id,
-        "turn": turn.turn,
-        "revision": turn.revision,
-    }

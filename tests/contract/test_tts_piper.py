@@ -11,12 +11,12 @@ import jiwer
 import numpy as np
 import pytest
 import pytest_asyncio
-import soxr
 
 from antiphon.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from services.runtime.admission import Admission
 from services.runtime.errors import FailedPrecondition
 from services.runtime.models import catalogue, locate
+from services.runtime.resample import Resampler
 from services.runtime.server import bind, create_server
 from services.runtime.units import to_seconds
 from services.tts.engines import Delivery, EngineOptions, Line, load_engine
@@ -74,7 +74,9 @@ async def speak(
 def heard(messages: list[tts_pb2.SynthesizeResponse], rate: int) -> np.ndarray:
     """``float32 [n]`` at 16 kHz."""
     samples = np.frombuffer(b"".join(each.audio.samples for each in messages), "<i2")
-    return soxr.resample(samples.astype(np.float32) / 32_768, rate, RATE)
+    resampler = Resampler(rate, RATE)
+    whole = np.concatenate((resampler.push(samples), resampler.flush()))
+    return whole.astype(np.float32) / 32_768
 
 
 def plain(text: str) -> str:
