@@ -1,7 +1,8 @@
 """Stands outside the conversation and turns what it does into spans and metrics; it runs the same without."""
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from gateway.conversation import commands as c
 from gateway.conversation.waterfall import SHARES, Waterfall
@@ -18,6 +19,8 @@ class Observer:
     def __init__(self, conversation_id: str) -> None:
         self._conversation_id = conversation_id
         self._spans: dict[int, Span] = {}
+        around = trace.get_current_span().get_span_context()
+        self._links = [Link(around)] if around.is_valid else []
 
     def saw(self, command: c.Command) -> None:
         """The conversation asked for something."""
@@ -44,8 +47,9 @@ class Observer:
                 telemetry.CONVERSATION_ID: self._conversation_id,
                 telemetry.TURN: turn,
             }
+            # A trace of its own: a conversation may last for hours.
             self._spans[turn] = telemetry.tracer.start_span(
-                telemetry.TURN_SPAN, attributes=attributes
+                telemetry.TURN_SPAN, Context(), attributes=attributes, links=self._links
             )
         return self._spans[turn]
 
