@@ -51,17 +51,24 @@ class Stack:
 
     def url(self, name: str, setting: str, path: str) -> str:
         """Where a process answers HTTP, by the setting that holds the port."""
-        variable = next(part for part in PARTS if part.name == name).variable(setting)
-        port = next(port for port in self.ports if port.variable == variable)
+        port = self._port(name, setting)
         return f"http://{port.host}:{port.number}{path}"
 
     def process(self, name: str) -> psutil.Process:
         """The process that runs a part now."""
-        module = next(part.module for part in PARTS if part.name == name)
+        part = next(part for part in PARTS if part.name == name)
+        # Another stack may run the same part; no two hold the same port.
+        port = self._port(name, "port")
         for child in psutil.Process().children(recursive=True):
-            if child.cmdline()[-2:] == ["-m", module] or module in child.cmdline():
+            if part.module in child.cmdline() and child.environ().get(
+                port.variable
+            ) == str(port.number):
                 return child
         raise LookupError(f"{name} does not run")
+
+    def _port(self, name: str, setting: str) -> Port:
+        variable = next(part for part in PARTS if part.name == name).variable(setting)
+        return next(port for port in self.ports if port.variable == variable)
 
     async def until(self, name: str, state: State) -> None:
         """Wait until a process comes into a state, from now on."""

@@ -16,7 +16,7 @@ from tests.fakes.upstream import scripted_upstream
 from tests.stack import Stack, stack
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def pipeline() -> AsyncIterator[Stack]:
     """All of the real thing, the small model included; it is kept from talking for long."""
     async with stack({"ANTIPHON_GATEWAY_MAX_TOKENS": LONGEST_ANSWER}) as running:

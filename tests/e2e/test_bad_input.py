@@ -88,7 +88,7 @@ async def test_ten_minutes_of_silence_are_not_a_word_and_do_no_harm(
             await person.conversation.send_audio(TEN_SECONDS)
         async with person.microphone:
             turn = await person.ask(recording(QUESTIONS[2]))
-        ended = await person.finish()
+            ended = await person.finish()
     assert turn.order[0] == "SpeechStarted"
     assert turn.events[0].at.ToSeconds() >= 600
     assert turn.ended.outcome == pb.TURN_OUTCOME_ANSWERED

@@ -16,7 +16,7 @@ from tests.fakes.upstream import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LONG = "I could go on about this for quite a while. " * 3
+LONG = "I could go on about this for quite a while. " * 2
 
 
 async def person_comes(gateway: str) -> None:
