@@ -27,7 +27,7 @@ def open_channel(
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.min_reconnect_backoff_ms", 5_000),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", 500),
             ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ),
     )
