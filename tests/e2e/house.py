@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from antiphon.supervisor import State
 from tests.fakes.upstream import ScriptedUpstream
 from tests.stack import Stack
 
@@ -17,6 +18,7 @@ LONGEST_ANSWER = "24"
 IMPATIENT = "impatient"
 _OPEN = ("antiphon_streams_open", "antiphon_conversations_open")
 _AWAY_SECONDS = 20.0
+_BACK_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -47,6 +49,23 @@ async def nothing_open(running: Stack) -> None:
             url = running.url(name, "metrics_port", "/metrics")
             while await _anything_open(http, url):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def restarted(running: Stack, name: str) -> None:
+    """Wait until the supervisor has started a stage again and the gateway has found it.
+
+    The gateway looks for a lost stage a few times a second; that it has found it, it tells to whoever asks.
+    """
+    async with asyncio.timeout(_BACK_SECONDS), aiohttp.ClientSession() as http:
+        await running.until(name, State.READY)
+        while not await ready(http, running):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def ready(http: aiohttp.ClientSession, running: Stack) -> bool:
+    """Whether the gateway says that a conversation would be answered."""
+    async with http.get(running.url("gateway", "http_port", "/readyz")) as response:
+        return response.status == 200
 
 
 async def _anything_open(http: aiohttp.ClientSession, url: str) -> bool:

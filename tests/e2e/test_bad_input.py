@@ -8,6 +8,7 @@ import pytest
 
 from antiphon.client import connect
 from antiphon.v1 import conversation_pb2 as pb
+from antiphon.v1.audio_pb2 import AudioChunk
 from antiphon.v1.conversation_pb2_grpc import ConversationStub
 from tests.e2e.house import House
 from tests.e2e.strangers import cable, says_to
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NOISE = random.Random(7).randbytes(200_000)
+HUNDRED_MEGABYTES = AudioChunk(samples=bytes(100 * 10**6))
 TEN_SECONDS = bytes(10 * RATE * 2)
 
 
@@ -27,9 +29,10 @@ async def test_a_hundred_megabytes_in_one_message_are_refused(house: House) -> N
     async with grpc.aio.insecure_channel(house.gateway, options=unlimited) as channel:
         call = ConversationStub(channel).Converse()
         await call.write(pb.ConverseRequest(config=pb.ConversationConfig()))
-        assert (await call.read()).HasField("ready")
+        first = await call.read()
+        assert isinstance(first, pb.ConverseResponse) and first.HasField("ready")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call.write(pb.ConverseRequest(audio={"samples": bytes(100 * 10**6)}))
+            await call.write(pb.ConverseRequest(audio=HUNDRED_MEGABYTES))
             await call.read()
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await a_question_is_answered(house)
@@ -89,8 +92,9 @@ async def test_ten_minutes_of_silence_are_not_a_word_and_do_no_harm(
         async with person.microphone:
             turn = await person.ask(recording(QUESTIONS[2]))
             ended = await person.finish()
-    assert turn.order[0] == "SpeechStarted"
-    assert turn.events[0].at.ToSeconds() >= 600
+    first = turn.events[0]
+    assert isinstance(first, pb.SpeechStarted)
+    assert first.at.ToSeconds() >= 600
     assert turn.ended.outcome == pb.TURN_OUTCOME_ANSWERED
     assert word_error_rate(words_of(QUESTIONS[2]), turn.transcript) < 0.2
     assert ended.turns == 1
