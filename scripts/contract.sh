@@ -6,14 +6,16 @@ buf="$venv/bin/buf"
 "$buf" lint protos
 "$buf" format protos --diff --exit-code
 
-# The commit to compare with: of main as it is here or at the origin, the newest that is not HEAD and has the contract.
+# The commit to compare with: the last one on main, as it is here or at the origin, that has the contract. On main itself
+# that is HEAD while the contract is being changed, and what came before HEAD once the change is committed.
 earlier() {
-  local head main commit
+  local head main commit changed=""
   head="$(git rev-parse --verify --quiet HEAD)" || return 0
+  git diff --quiet HEAD -- protos || changed=yes
   for main in refs/heads/main refs/remotes/origin/main HEAD; do
     git rev-parse --verify --quiet "$main" >/dev/null || continue
-    for commit in $(git rev-list --max-count=20 "$main"); do
-      [ "$commit" = "$head" ] && continue
+    for commit in $(git rev-list --first-parent --max-count=20 "$main"); do
+      [ "$commit" = "$head" ] && [ -z "$changed" ] && continue
       if git cat-file -e "$commit:protos/antiphon" 2>/dev/null; then
         printf '%s' "$commit"
         return

@@ -59,6 +59,14 @@ fetch_models() {
   stamp models "$made_from"
 }
 
+check_machine() {
+  if [ "$(uname -s)-$(uname -m)" = Darwin-x86_64 ]; then
+    fail "Antiphon's CPU default needs onnxruntime, which is no longer built for Macs with Intel processors." \
+      "Run it in a Linux virtual machine there, or on another machine."
+  fi
+}
+
+check_machine
 make_venv
 # dev.lock holds all of local.lock, at the same versions.
 if [ "$wanted" = local ] && stamped dev "$(digest requirements/dev.lock)"; then wanted=dev; fi

@@ -147,6 +147,9 @@ def talk(
     result = _run(work)
     if as_json:
         console.print_json(data=result, ensure_ascii=False)
+    if error := result["error"]:
+        failures.say(error["message"])
+        sys.exit(failures.status_of(error["code"]))
     if not result["answered"]:
         if not as_json:
             failures.say("No answer." if result["turns"] else "No speech was heard.")

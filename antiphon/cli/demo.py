@@ -18,6 +18,8 @@ from antiphon.supervisor import CannotStart, Supervisor
 SPEECH = Path(__file__).parents[2] / "assets" / "jfk.wav"
 """In a checkout; an installed package has none."""
 SILENCE_SECONDS = 1.5
+LONGEST_ANSWER = 60
+"""Tokens; the small model of the CPU default seldom ends by itself."""
 _PATIENCE_SECONDS = 120.0
 
 
@@ -72,7 +74,7 @@ async def _ask(console: Console, board: Board, made: Plan, question: Recording) 
     try:
         result = await talk_and_save(
             made.addresses["gateway"],
-            Wishes(silence=SILENCE_SECONDS),
+            Wishes(silence=SILENCE_SECONDS, max_tokens=LONGEST_ANSWER),
             for_console(console),
             question,
         )

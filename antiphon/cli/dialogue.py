@@ -18,6 +18,7 @@ from antiphon.v1.conversation_pb2 import (
     TurnOutcome,
     UserTranscript,
 )
+from services.runtime.errors import AntiphonError
 from services.runtime.units import PCM_BYTES, to_seconds
 
 
@@ -58,6 +59,7 @@ class Dialogue:
         turns: in order.
         partial: what the user seems to be saying.
         finished: the gateway has said its last word.
+        broken: why the conversation ended early; None while it has not.
     """
 
     def __init__(self, ready: ConversationReady) -> None:
@@ -67,6 +69,7 @@ class Dialogue:
         self.turns: list[Turn] = []
         self.partial = ""
         self.finished = False
+        self.broken: AntiphonError | None = None
         self._speaking = False
 
     @property
@@ -76,7 +79,9 @@ class Dialogue:
 
     @property
     def answered(self) -> bool:
-        """Whether there was an answer and no turn failed; that a cough came to nothing does no harm."""
+        """Whether there was an answer and nothing failed; that a cough came to nothing does no harm."""
+        if self.broken:
+            return False
         outcomes = [turn.ended.outcome for turn in self.turns if turn.ended]
         return TURN_OUTCOME_ANSWERED in outcomes and TURN_OUTCOME_FAILED not in outcomes
 
@@ -115,6 +120,9 @@ class Dialogue:
                 del heard[self._byte(to_seconds(event.at)) :]
             case TurnEnded():
                 self.turn(event.turn).ended = event
+                if event.outcome == TURN_OUTCOME_FAILED:
+                    # Failed at its recognizer, it has no transcript that would say so.
+                    self._speaking = False
             case ConversationEnded():
                 self.finished = True
 

@@ -10,6 +10,15 @@ USAGE = 2
 UNREACHABLE = 3
 
 
+_STATUS = {3: USAGE, 14: UNREACHABLE}
+"""By number of the gRPC status code: INVALID_ARGUMENT and UNAVAILABLE."""
+
+
+def status_of(code: int) -> int:
+    """What a command exits with when its conversation broke with a gRPC status code."""
+    return _STATUS.get(code, FAILED)
+
+
 class CommandError(Exception):
     """A command cannot go on; the message says what to do.
 

@@ -171,6 +171,7 @@ def plan(
             environment[part.variable("log_format")] = "console"
         if setting(part, "drain_seconds") is None:
             environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
+        reached = f"[{reached}]" if ":" in reached else reached
         made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"
         environment |= _neighbours(part, made.addresses, setting)
         made.specs.append(
@@ -221,6 +222,8 @@ def _port(part: Part, name: str, value: str | None, default: int) -> int:
         number = default if value is None else int(value)
     except ValueError:
         raise BadPlan(f"{part.variable(name)}={value}: must be a number") from None
+    if not 0 <= number <= 65535:
+        raise BadPlan(f"{part.variable(name)}={value}: must be 0 to 65535")
     if number:
         return number
     with socket.create_server(("127.0.0.1", 0)) as free:

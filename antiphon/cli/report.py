@@ -6,6 +6,7 @@ from typing import Any
 
 from antiphon.cli import audio, waterfall
 from antiphon.cli.dialogue import Dialogue, Turn
+from services.runtime.errors import AntiphonError
 
 
 def report(dialogue: Dialogue, files: dict[str, str]) -> dict[str, Any]:
@@ -15,6 +16,7 @@ def report(dialogue: Dialogue, files: dict[str, str]) -> dict[str, Any]:
     return {
         "conversation_id": dialogue.conversation_id,
         "answered": dialogue.answered,
+        "error": _error(dialogue.broken),
         "transcript": _joined(turn.said for turn in dialogue.turns),
         "answer": _joined(turn.answer for turn in dialogue.turns),
         "waterfall": falls[-1] if falls else None,
@@ -59,6 +61,12 @@ def _turn(turn: Turn, rate: int) -> dict[str, Any]:
             "message": error.message,
         }
     return described
+
+
+def _error(broken: AntiphonError | None) -> dict[str, Any] | None:
+    if broken is None:
+        return None
+    return {"code": broken.code.value[0], "message": broken.message}
 
 
 def _joined(texts: Iterable[str]) -> str:

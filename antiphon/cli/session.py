@@ -40,7 +40,7 @@ async def talk_and_save(
 
     Raises:
         UnreadableAudio: the recording cannot be read, or the answer not be written.
-        AntiphonError: the conversation broke.
+        AntiphonError: the gateway cannot be reached, or refused the conversation.
     """
     audio.check_writable(question.output)
     pcm = await asyncio.to_thread(audio.read_speech, question.path)

@@ -37,6 +37,7 @@ class Wishes:
         model: an alias from Describe.
         silence: endpointing silence in seconds.
         speed: of the voice, 1.0 is its own.
+        max_tokens: of an answer.
     """
 
     voice: str | None = None
@@ -45,6 +46,7 @@ class Wishes:
     model: str | None = None
     silence: float | None = None
     speed: float | None = None
+    max_tokens: int | None = None
 
     def config(self) -> ConversationConfig:
         """The first message of the conversation."""
@@ -62,6 +64,8 @@ class Wishes:
         if self.silence is not None:
             silence = SilenceEndpointing(silence=to_duration(self.silence))
             config.turn_taking.CopyFrom(TurnTaking(silence=silence))
+        if self.max_tokens is not None:
+            config.sampling.max_tokens = self.max_tokens
         return config
 
 
@@ -86,8 +90,12 @@ async def talk_with_recording(
         device: to play on; None: the system's choice.
         patience: seconds that the gateway may keep silent once the recording was sent.
 
+    Returns:
+        What was said, also of a conversation that broke; its ``broken`` says why, with `DeadlineExceeded` where
+        nothing came for too long.
+
     Raises:
-        AntiphonError: the conversation broke, or nothing came for too long (`DeadlineExceeded`).
+        AntiphonError: the gateway cannot be reached, or refused the conversation.
     """
     async with _opened(target, wishes) as (conversation, dialogue):
         with ExitStack() as stack:
@@ -106,10 +114,12 @@ async def talk_with_recording(
                         limit.reschedule(deadline())
                         _take(event, dialogue, view, playout)
             except TimeoutError:
-                raise DeadlineExceeded(
+                dialogue.broken = DeadlineExceeded(
                     f"gateway at {target}: no news for {patience:g} s "
                     f"(conversation {conversation.ready.conversation_id})"
-                ) from None
+                )
+            except AntiphonError as error:
+                dialogue.broken = error
             finally:
                 sending.cancel()
                 await asyncio.wait({sending})

@@ -8,6 +8,9 @@ from enum import Enum
 
 from gateway.conversation.values import Image, ToolCall
 
+GONE = "(A picture that is not shown any more.)"
+"""Stands for a user's message that was nothing but pictures, once they are forgotten."""
+
 
 class Speaker(Enum):
     """Who says a message."""
@@ -45,11 +48,13 @@ class History:
         instructions: said to the model before everything else; empty for none.
         most_messages: kept; beyond them the oldest leave, whole exchanges, down to half.
         most_characters: likewise.
+        most_image_bytes: pictures kept; beyond them the oldest are forgotten, so that a prompt fits into a message.
     """
 
     instructions: str
     most_messages: int = 64
     most_characters: int = 6_000
+    most_image_bytes: int = 3 * 1024 * 1024
     _messages: list[Message] = field(default_factory=list)
     _reply_index: int | None = None
 
@@ -74,6 +79,8 @@ class History:
         else:
             self._messages.append(said)
         self._forget_oldest()
+        if images:
+            self._forget_pictures()
 
     def add_reply(self, text: str, calls: tuple[ToolCall, ...] = ()) -> None:
         """The assistant was heard saying ``text``, or called tools; without either nothing is kept."""
@@ -131,6 +138,20 @@ class History:
             if self._reply_index is not None:
                 self._reply_index = (
                     index if (index := self._reply_index - starts[0]) >= 0 else None
+                )
+
+    def _forget_pictures(self) -> None:
+        room = self.most_image_bytes
+        for index in reversed(range(len(self._messages))):
+            kept: list[Image] = []
+            for image in reversed(self._messages[index].images):
+                room -= len(image.data)
+                if room >= 0:
+                    kept.insert(0, image)
+            if len(kept) < len(self._messages[index].images):
+                text = self._messages[index].text or GONE
+                self._messages[index] = replace(
+                    self._messages[index], text=text, images=tuple(kept)
                 )
 
     def _fits(self, messages: int, characters: int) -> bool:

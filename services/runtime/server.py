@@ -147,12 +147,13 @@ def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     Raises:
         OSError: it is taken.
     """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        return server.add_insecure_port(f"{settings.host}:{settings.port}")
+        return server.add_insecure_port(f"{host}:{settings.port}")
     except RuntimeError:
         prefix = settings.model_config.get("env_prefix", "")
         raise OSError(
-            f"port {settings.port} on {settings.host} is taken: stop what holds it, or set {prefix}PORT"
+            f"cannot listen on {host}:{settings.port}: stop what holds the port, or set {prefix}PORT or {prefix}HOST"
         ) from None
 
 

@@ -55,7 +55,7 @@ class Job:
         self.started = False
         self.queued = 0.0
         self.computed = 0.0
-        self._snapshot = snapshot
+        self._snapshot: Callable[[], Utterance] | None = snapshot
         self._drop = drop
         self._asked = time.perf_counter()
         self._future: asyncio.Future[Transcript] = (
@@ -91,12 +91,17 @@ class Job:
         if not self._future.done():
             self._future.cancel()
             self._drop(self)
+            self._snapshot = None
 
     def start(self) -> Utterance:
         """Take the utterance as it is now."""
         self.started = True
         self.queued = time.perf_counter() - self._asked
-        return replace(self._snapshot(), wanted=lambda: self.wanted)
+        assert self._snapshot is not None
+        utterance = replace(self._snapshot(), wanted=lambda: self.wanted)
+        # The audio is not kept for as long as somebody remembers the job.
+        self._snapshot = None
+        return utterance
 
     def finish(self, transcript: Transcript, computed: float) -> None:
         """Give the transcript to those who wait."""

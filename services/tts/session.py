@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from antiphon.v1 import audio_pb2, stage_pb2, tts_pb2
 from services.runtime import metrics
-from services.runtime.errors import InvalidArgument, TooMuch
+from services.runtime.errors import InvalidArgument
 from services.runtime.units import to_duration
 from services.tts.clauses import Clause, ClauseSplitter, Policy
 from services.tts.config import Config
@@ -118,13 +118,15 @@ class Session:
     def _hear_text(self, text: str) -> None:
         allowed = self._limits.text_characters
         if len(text) > allowed:
-            raise TooMuch(
-                f"text: {len(text)} characters in one message; allowed: {allowed}"
+            raise InvalidArgument(
+                "text", f"has {len(text)} characters", f"at most {allowed} a message"
             )
         self._heard += len(text)
         if self._heard > self._limits.reply_characters:
-            raise TooMuch(
-                f"text: more than {self._limits.reply_characters} characters in one reply"
+            raise InvalidArgument(
+                "text",
+                "the reply is too long",
+                f"at most {self._limits.reply_characters} characters",
             )
         self._put(*self._splitter.push(text))
 

@@ -50,7 +50,7 @@ class TextToSpeechSettings(ServiceSettings):
         100_000, ge=1, description="characters in one reply; more are refused"
     )
     frame_milliseconds: int = Field(
-        60, ge=10, le=200, description="audio in one message"
+        60, ge=40, le=80, description="audio in one message"
     )
     first_clause_words: int = Field(
         2,

@@ -1,6 +1,6 @@
 """What the model gets to read."""
 
-from gateway.conversation.history import History, Message, Speaker
+from gateway.conversation.history import GONE, History, Message, Speaker
 from gateway.conversation.values import Image, ToolCall
 
 CALL = ToolCall("c1", "clock", "{}")
@@ -84,3 +84,13 @@ def test_one_message_that_is_too_long_stays() -> None:
     history = History("", most_characters=10)
     history.add_user("x" * 50)
     assert texts(history) == ["x" * 50]
+
+
+def test_pictures_beyond_what_a_prompt_holds_are_forgotten_oldest_first() -> None:
+    history = History("", most_image_bytes=10)
+    history.add_user("", (Image(b"a" * 6, "image/png"),))
+    history.add_reply("A cat.")
+    history.add_user("And this?", (Image(b"b" * 6, "image/png"),))
+    first, _, last = history.prompt()
+    assert (first.text, first.images) == (GONE, ())
+    assert [image.data for image in last.images] == [b"b" * 6]

@@ -72,6 +72,20 @@ async def test_a_preparation_is_ended_for_another_conversations_reply_only() -> 
                 await asyncio.Event().wait()
 
 
+async def test_a_preparation_that_still_gives_way_is_not_told_twice() -> None:
+    slots = Slots(1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(None) as limit:
+            with slots.preparing("a", limit):
+                assert reply(slots, "b") == 0
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    # As while its stream still closes.
+                    assert limit.expired()
+                    assert reply(slots, "c") == 0
+
+
 @given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans())))
 def test_no_two_conversations_ever_write_in_one_slot(
     count: int, steps: list[tuple[str, bool]]
