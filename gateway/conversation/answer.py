@@ -60,30 +60,23 @@ class Answer:
     playback: PlaybackClock = field(default_factory=PlaybackClock)
     _door: deque[AudioSpoken] = field(default_factory=deque)
     _behind_door: float = 0.0
-    _clause_open: bool = False
+    _taken: int = 0
 
     @property
     def backlog(self) -> float:
         """Seconds of audio that wait at the door."""
         return self._behind_door
 
-    def write(self, text: str, now: float) -> None:
-        """The model wrote more."""
-        self.text += text
-        if not self._clause_open:
-            self.since = now
-
-    def clause(self, now: float) -> None:
-        """The voice took another clause."""
+    def clause(self, end: int, now: float) -> None:
+        """The voice took another clause, up to character ``end``."""
         self.since = now
-        self._clause_open = True
+        self._taken = end
         if self.stopwatch.clause_at is None:
             self.stopwatch.clause_at = now
 
     def hold(self, audio: AudioSpoken, now: float) -> None:
         """Audio came from the voice."""
         self.since = now
-        self._clause_open = False
         if self.stopwatch.audio_at is None:
             self.stopwatch.audio_at = now
         if self.stopwatch.clause_at is None:
@@ -130,7 +123,8 @@ class Answer:
             return Waits.TRANSCRIPT
         if self.written and self.spoken:
             return None
-        return Waits.AUDIO if self._clause_open or self.written else Waits.CLAUSE
+        speaking = self.playback.marked < self._taken
+        return Waits.AUDIO if speaking or self.written else Waits.CLAUSE
 
     def overdue_at(self) -> float | None:
         """When to give up waiting; never while there is audio left to send."""

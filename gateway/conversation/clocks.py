@@ -7,6 +7,11 @@ _WINDOW = 30.0
 enough to follow a sound card that drifts."""
 
 
+_GAP = 0.5
+"""Seconds by which audio must lag behind what it was, for a second at a stretch, to be taken for a new beginning: the
+microphone was off. A packet that was merely delayed is followed by others that make up for it."""
+
+
 class InputClock:
     """Maps positions of the input's audio to the driver's clock.
 
@@ -18,11 +23,16 @@ class InputClock:
         self._origin: float | None = None
         self._next_origin: float | None = None
         self._window_started = 0.0
+        self._late_since: float | None = None
 
     def observe(self, until: float, arrived: float) -> None:
         """Audio up to position ``until`` arrived at ``arrived``."""
         origin = arrived - until
-        if self._origin is None or self._next_origin is None:
+        if (
+            self._origin is None
+            or self._next_origin is None
+            or self._began_anew(origin, arrived)
+        ):
             self._origin = self._next_origin = origin
             self._window_started = arrived
         elif arrived - self._window_started > _WINDOW:
@@ -31,6 +41,18 @@ class InputClock:
         else:
             self._origin = min(self._origin, origin)
             self._next_origin = min(self._next_origin, origin)
+
+    def _began_anew(self, origin: float, arrived: float) -> bool:
+        """Whether the audio has been late for so long that there must have been a gap in it."""
+        if self._origin is None or origin < self._origin + _GAP:
+            self._late_since = None
+            return False
+        if self._late_since is None:
+            self._late_since = arrived
+        if arrived - self._late_since < 1.0:
+            return False
+        self._late_since = None
+        return True
 
     def instant(self, position: float) -> float:
         """When the sample at ``position`` was spoken.
@@ -73,6 +95,11 @@ class PlaybackClock:
             self._heard = min(self._sent, self._heard + now - self._read_at)
             self._read_at = now
         return self._heard
+
+    @property
+    def marked(self) -> int:
+        """Characters whose end is known on the reply's audio clock."""
+        return self._marks_characters[-1] if self._marks_characters else 0
 
     def mark(self, characters: int, at: float) -> None:
         """The first ``characters`` of the reply are spoken by ``at``; both only ever rise."""

@@ -122,8 +122,14 @@ class Ear:
         )
 
     def close(self) -> float:
-        """Forget the utterance; returns the position where its speech ended."""
+        """Forget the utterance; returns the position where its speech ended.
+
+        Voice that goes on is from here on somebody's next words.
+        """
         utterance, self.utterance = self.utterance, None
-        if utterance is None or utterance.paused is None:
+        if utterance is None:
+            return self.heard
+        if utterance.paused is None:
+            self.voice = Voice(self.heard)
             return self.heard
         return utterance.paused

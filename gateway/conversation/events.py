@@ -84,9 +84,10 @@ class ReplyWritten:
 
 @dataclass(frozen=True, slots=True)
 class ClauseTaken:
-    """The voice has begun to speak another stretch of the reply."""
+    """The voice has begun to speak another stretch of the reply, up to its character ``end``."""
 
     ref: Ref
+    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,6 @@ class History:
 
     def add_reply(self, text: str, calls: tuple[ToolCall, ...] = ()) -> None:
         """The assistant was heard saying ``text``, or called tools; without either nothing is kept."""
-        self._reply_index = None
         if text or calls:
             self._messages.append(Message(Speaker.ASSISTANT, text, tool_calls=calls))
             self._reply_index = len(self._messages) - 1
@@ -129,7 +128,7 @@ class History:
         while not self._fits(self.most_messages // 2, self.most_characters // 2):
             starts = [
                 i
-                for i, message in enumerate(self._messages)
+                for i, message in enumerate(self._messages[: self._first_open_call()])
                 if message.speaker is Speaker.USER and i > 0
             ]
             if not starts:
@@ -139,6 +138,14 @@ class History:
                 self._reply_index = (
                     index if (index := self._reply_index - starts[0]) >= 0 else None
                 )
+
+    def _first_open_call(self) -> int:
+        """Index of the first message with a call that has no result yet; that of the end where there is none."""
+        answered = {message.tool_call_id for message in self._messages}
+        for index, message in enumerate(self._messages):
+            if any(call.id not in answered for call in message.tool_calls):
+                return index
+        return len(self._messages)
 
     def _forget_pictures(self) -> None:
         room = self.most_image_bytes

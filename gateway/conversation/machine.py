@@ -17,6 +17,7 @@ from gateway.conversation.ear import Ear, Hears
 from gateway.conversation.history import History
 from gateway.conversation.values import (
     Failure,
+    Image,
     Interrupt,
     Outcome,
     Policy,
@@ -53,6 +54,7 @@ class Conversation:
         self._revision = 0
         self._interrupted = False
         self._calls = Calls()
+        self._noted: list[tuple[str, tuple[Image, ...]]] = []
         self._failed_hearing: Failure | None = None
         self._closing = False
         self._closed = False
@@ -119,7 +121,7 @@ class Conversation:
             case e.PartialHeard() | e.CheckpointHeard() | e.FinalHeard():
                 self._on_transcript(event, now)
             case e.TextWritten() | e.ToolCalled() | e.ReplyWritten():
-                self._on_writing(event, now)
+                self._on_writing(event)
             case e.ClauseTaken() | e.AudioSpoken() | e.MarkSpoken() | e.ReplySpoken():
                 self._on_speaking(event, now)
             case e.StageFailed():
@@ -127,7 +129,7 @@ class Conversation:
             case e.TextSaid():
                 self._on_text(event, now)
             case e.ImageShown():
-                self._history.add_user("", (event.image,))
+                self._note("", (event.image,))
             case e.ToolReturned():
                 self._on_tool_result(event)
             case e.Committed():
@@ -154,6 +156,7 @@ class Conversation:
             case e.SpeechBegan(at):
                 resumed = ear.began(at)
                 if resumed and ear.utterance is not None:
+                    self._out.append(c.TellSpeechStarted(at))
                     self._out.append(c.ResumeTranscribe(ear.utterance.ref))
             case e.SpeechPaused(at):
                 ear.paused(at)
@@ -201,7 +204,13 @@ class Conversation:
 
     def _going_on_from(self) -> float | None:
         """Where the utterance began whose transcript is awaited: speech now is the rest of the same sentence."""
-        if self._answer is None or self._answer.opened:
+        if (
+            self._answer is None
+            or self._answer.opened
+            or self._answer.said_from is None
+        ):
+            return None
+        if self._ear.heard - self._answer.said_from >= self._policy.longest_utterance:
             return None
         return self._answer.said_from
 
@@ -285,9 +294,7 @@ class Conversation:
         answer.since = now
         self._out.append(c.Generate(answer.ref, self._history.prompt()))
 
-    def _on_writing(
-        self, event: e.TextWritten | e.ToolCalled | e.ReplyWritten, now: float
-    ) -> None:
+    def _on_writing(self, event: e.TextWritten | e.ToolCalled | e.ReplyWritten) -> None:
         answer = self._answer
         if (
             answer is None
@@ -298,8 +305,10 @@ class Conversation:
             return
         match event:
             case e.TextWritten(ref, text):
+                if not text:
+                    return
                 self._announce(answer)
-                answer.write(text, now)
+                answer.text += text
                 self._out.append(c.TellText(ref.turn, text))
                 self._out.append(c.Speak(ref, text))
             case e.ToolCalled(ref, call):
@@ -334,8 +343,8 @@ class Conversation:
         ):
             return
         match event:
-            case e.ClauseTaken():
-                answer.clause(now)
+            case e.ClauseTaken(_, end):
+                answer.clause(end, now)
             case e.AudioSpoken():
                 answer.hold(event, now)
             case e.MarkSpoken(_, characters, at):
@@ -368,7 +377,7 @@ class Conversation:
                     ),
                     now,
                 )
-        if not self._closing and self._answer is None and self._ear.utterance is None:
+        if self._answer is None and self._ear.utterance is None:
             self._continue_with_results(now)
         if self._closing and self._answer is None and not self._closed:
             self._forget_utterance()
@@ -386,13 +395,23 @@ class Conversation:
         answer = self._answer
         if answer is None:
             return False
-        self._cancel(answer)
+        self._give_up(answer, outcome, now)
+        return True
+
+    def _give_up(
+        self,
+        answer: Answer,
+        outcome: Outcome,
+        now: float,
+        failure: Failure | None = None,
+    ) -> None:
+        """End an answer early: tell the client first, then those who work on it."""
         if answer.announced:
             self._out.append(
                 c.TellInterrupted(answer.ref.turn, answer.playback.heard(now))
             )
-        self._end(outcome, now)
-        return True
+        self._end(outcome, now, failure)
+        self._cancel(answer)
 
     def _cancel(self, answer: Answer) -> None:
         if answer.opened:
@@ -401,10 +420,8 @@ class Conversation:
             self._out.append(c.CancelTranscribe(answer.ref))
 
     def _fail(self, failure: Failure, now: float) -> None:
-        answer = self._answer
-        assert answer is not None
-        self._cancel(answer)
-        self._end(Outcome.FAILED, now, failure)
+        assert self._answer is not None
+        self._give_up(self._answer, Outcome.FAILED, now, failure)
 
     def _end(
         self, outcome: Outcome, now: float, failure: Failure | None = None
@@ -416,6 +433,9 @@ class Conversation:
         self._history.add_reply(heard, tuple(answer.tool_calls) if keeps_calls else ())
         if not keeps_calls:
             self._calls.forget(answer.tool_calls)
+        noted, self._noted = self._noted, []
+        for text, images in noted:
+            self._history.add_user(text, images)
         if answer.announced:
             self._ended = answer
         waterfall = answer.stopwatch.waterfall(self._budgets)
@@ -434,13 +454,21 @@ class Conversation:
     # --- what the client says -----------------------------------------------------------------------------
 
     def _on_text(self, event: e.TextSaid, now: float) -> None:
-        if event.respond:
-            self._cut(Outcome.INTERRUPTED, now)
-            self._forget_utterance()
-            self._abandon_calls()
+        if not event.respond or self._closing:
+            self._note(event.text)
+            return
+        self._cut(Outcome.INTERRUPTED, now)
+        self._forget_utterance()
+        self._abandon_calls()
         self._history.add_user(event.text)
-        if event.respond:
-            self._begin_answer(now)
+        self._begin_answer(now)
+
+    def _note(self, text: str, images: tuple[Image, ...] = ()) -> None:
+        """Keep something for the next turn, behind the answer that is under way."""
+        if self._answer is None:
+            self._history.add_user(text, images)
+        else:
+            self._noted.append((text, images))
 
     def _on_tool_result(self, event: e.ToolReturned) -> None:
         if not self._calls.take(event.call_id, event.content):
@@ -460,7 +488,8 @@ class Conversation:
             self._history.add_tool_result(call_id, content)
 
     def _on_truncate(self, event: e.ReplyTruncated, now: float) -> None:
-        if self._answer is not None and self._answer.ref.turn == event.turn:
+        answer = self._answer
+        if answer is not None and answer.announced and answer.ref.turn == event.turn:
             self._cut(Outcome.INTERRUPTED, now)
         ended = self._ended
         if ended is None or ended.ref.turn != event.turn:

@@ -14,6 +14,9 @@ MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
 LARGEST_IMAGE = 3 * 1024 * 1024
 """Bytes, as the contract has it."""
 
+NOTHING = "null"
+"""What the model reads where a tool gave nothing back; models refuse an empty result."""
+
 _OUTCOMES = {
     Outcome.ANSWERED: pb.TURN_OUTCOME_ANSWERED,
     Outcome.INTERRUPTED: pb.TURN_OUTCOME_INTERRUPTED,
@@ -53,7 +56,7 @@ def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
             return e.ImageShown(_image(request.image.image))
         case "tool_result":
             return e.ToolReturned(
-                request.tool_result.tool_call_id, request.tool_result.content
+                request.tool_result.tool_call_id, request.tool_result.content or NOTHING
             )
         case "commit":
             return e.Committed()

@@ -62,7 +62,7 @@ def to_options(
             "config.output_format", config.output_format, OUTPUT_RATE
         ),
         tools=tuple(config.tools),
-        tool_choice=config.tool_choice if config.HasField("tool_choice") else None,
+        tool_choice=_tool_choice(config),
         sampling=_sampling(config.sampling, settings),
         policy=_policy(config.turn_taking, settings.policy()),
         interim=config.interim_transcripts,
@@ -105,11 +105,36 @@ def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sam
         )
     if sampling.max_tokens < 1:
         raise InvalidArgument("config.sampling.max_tokens", "is 0", "at least 1")
+    if not all(sampling.stop):
+        raise InvalidArgument(
+            "config.sampling.stop",
+            "holds an empty text",
+            "texts of at least one character",
+        )
     if len(sampling.stop) > 4:
         raise InvalidArgument(
             "config.sampling.stop", f"has {len(sampling.stop)} texts", "at most 4"
         )
     return sampling
+
+
+def _tool_choice(config: pb.ConversationConfig) -> llm_pb2.ToolChoice | None:
+    if not config.HasField("tool_choice"):
+        return None
+    choice, names = config.tool_choice, [tool.name for tool in config.tools]
+    if choice.mode not in llm_pb2.ToolChoiceMode.values():
+        raise InvalidArgument(
+            "config.tool_choice.mode", f"is {choice.mode}", "AUTO, NONE, REQUIRED"
+        )
+    if choice.WhichOneof("choice") == "tool":
+        _one_of("config.tool_choice.tool", choice.tool, names)
+    if choice.mode == llm_pb2.TOOL_CHOICE_MODE_REQUIRED and not names:
+        raise InvalidArgument(
+            "config.tool_choice.mode",
+            "is REQUIRED, and there are no tools",
+            "AUTO, NONE",
+        )
+    return choice
 
 
 def _policy(asked: pb.TurnTaking, default: Policy) -> Policy:

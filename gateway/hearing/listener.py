@@ -72,16 +72,27 @@ class Listener:
             )
             probabilities = await self._voice.probabilities(self._state, windows)
             for window, probability in zip(windows, probabilities, strict=True):
-                noticed += self._notice(probability, window)
-        # A window of voice that is not a beginning yet is not silence either: it has not been listened to for good.
-        certain = (
-            self._windows if self._speaking else self._windows - self._voiced_windows
-        )
-        noticed.append(Heard(certain * WINDOW / SAMPLE_RATE, arrived))
+                certain = self._certain()
+                if changed := self._notice(probability, window):
+                    # What lies between two changes has to be heard before the second one: a chunk may hold both.
+                    noticed += [Heard(certain, arrived), changed]
+        noticed.append(Heard(self._certain(), arrived))
         return noticed
 
-    def _notice(self, probability: float, window: Floats) -> list[Hearing]:
-        """One window further."""
+    def _certain(self) -> float:
+        """Position up to which all has been listened to for good.
+
+        A window of voice that is not a beginning yet is not silence either.
+        """
+        windows = (
+            self._windows if self._speaking else self._windows - self._voiced_windows
+        )
+        return windows * WINDOW / SAMPLE_RATE
+
+    def _notice(
+        self, probability: float, window: Floats
+    ) -> SpeechBegan | SpeechPaused | None:
+        """One window further; returns what changed with it."""
         start = self._windows * WINDOW / SAMPLE_RATE
         self._windows += 1
         if self._speaking:
@@ -89,16 +100,16 @@ class Listener:
             if probability < VOICE_ENDS:
                 self._speaking = False
                 self._voiced_windows = 0
-                return [SpeechPaused(self._last_sound(start))]
-            return []
+                return SpeechPaused(self._last_sound(start))
+            return None
         self._voiced_windows = (
             self._voiced_windows + 1 if probability >= VOICE_BEGINS else 0
         )
         if self._voiced_windows < BEGIN_WINDOWS:
-            return []
+            return None
         self._speaking = True
         self._loudest = 0.0
-        return [SpeechBegan(start - (BEGIN_WINDOWS - 1) * WINDOW / SAMPLE_RATE)]
+        return SpeechBegan(start - (BEGIN_WINDOWS - 1) * WINDOW / SAMPLE_RATE)
 
     def _last_sound(self, noticed: float) -> float:
         """Where the voice really ended that was ``noticed`` to have ended: Silero takes a while to be sure."""

@@ -11,7 +11,7 @@ import grpc
 from gateway.conversation.events import Event, StageFailed
 from gateway.conversation.values import Failure, Ref, Stage
 from services.runtime.errors import AntiphonError, EngineError, from_rpc_error
-from services.runtime.streams import read
+from services.runtime.streams import read, send
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -99,7 +99,8 @@ class Outgoing(Generic[Request]):
             await self._more.wait()
             self._more.clear()
             while self._waiting:
-                await call.write(self._waiting.popleft())
+                if not await send(call, self._waiting.popleft()):
+                    return
             if self._finished:
                 await call.done_writing()
                 return

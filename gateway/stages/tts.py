@@ -69,7 +69,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         match response.WhichOneof("message"):
             case "segment":
                 if response.segment.spoken:
-                    self._sink(ClauseTaken(self.ref))
+                    self._sink(ClauseTaken(self.ref, response.segment.end))
             case "audio":
                 audio = response.audio
                 seconds = len(audio.samples) / self._bytes_per_second

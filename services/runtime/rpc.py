@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from services.runtime import metrics, telemetry
 from services.runtime.admission import Admission
-from services.runtime.errors import AntiphonError, EngineError
+from services.runtime.errors import AntiphonError, Cancelled, EngineError
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -86,6 +86,8 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                 except asyncio.CancelledError:
                     code = grpc.StatusCode.CANCELLED
                     raise
+                except Cancelled:
+                    code = grpc.StatusCode.CANCELLED
                 except AntiphonError as error:
                     code = error.code
                     await _abort(context, error)

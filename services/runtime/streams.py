@@ -1,9 +1,12 @@
 """Reading and writing gRPC streams, with types and without half messages."""
 
 import asyncio
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without hints
+
+from services.runtime.errors import Cancelled
 
 Message = TypeVar("Message")
 
@@ -26,10 +29,34 @@ async def write(
     """Write a message to its end, also when the writer is cancelled meanwhile.
 
     A status that is sent into a half-written message never reaches the caller, who would wait for ever.
+
+    Raises:
+        Cancelled: the caller is gone.
     """
     writing = asyncio.ensure_future(context.write(message))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
-        await asyncio.wait({writing})
+        await asyncio.gather(writing, return_exceptions=True)
         raise
+    except cygrpc.InternalError:
+        raise Cancelled("the caller is gone") from None
+
+
+async def send(
+    call: "grpc.aio.StreamStreamCall[Message, Any]", message: Message
+) -> bool:
+    """Send a client's message; returns whether the call still goes on. If not, reading it tells why.
+
+    Goes by way of grpc's inner call: where a send fails, the public one replaces the status that the server gave by
+    an INTERNAL of its own.
+    """
+    await call.wait_for_connection()
+    if call.done():
+        return False
+    serialized = cast(Any, message).SerializeToString()
+    try:
+        await cast(Any, call)._cython_call.send_serialized_message(serialized)
+    except cygrpc.InternalError:
+        return False
+    return True

@@ -79,7 +79,7 @@ class Driver:
         """A whole answer, with a mark for every character."""
         self.tell(e.TextWritten(ref, text))
         self.tell(e.ReplyWritten(ref, Usage()))
-        self.tell(e.ClauseTaken(ref))
+        self.tell(e.ClauseTaken(ref, len(text)))
         for index in range(len(text)):
             each = seconds / len(text)
             self.tell(e.MarkSpoken(ref, index + 1, (index + 1) * each))

@@ -63,3 +63,12 @@ def test_marks_that_go_back_are_ignored() -> None:
     clock.mark(5, 1.0)
     clock.mark(3, 2.0)
     assert clock.characters(3.0) == 5
+
+
+def test_a_gap_in_the_input_is_no_latency() -> None:
+    clock = InputClock()
+    for index in range(100):
+        clock.observe(index * 0.04, 10.0 + index * 0.04)
+    for index in range(100, 200):
+        clock.observe(index * 0.04, 70.0 + index * 0.04)
+    assert clock.instant(199 * 0.04) == pytest.approx(70.0 + 199 * 0.04)

@@ -94,3 +94,13 @@ def test_pictures_beyond_what_a_prompt_holds_are_forgotten_oldest_first() -> Non
     first, _, last = history.prompt()
     assert (first.text, first.images) == (GONE, ())
     assert [image.data for image in last.images] == [b"b" * 6]
+
+
+def test_a_call_that_waits_for_its_result_is_not_forgotten() -> None:
+    history = History("", most_characters=100)
+    history.add_user("time?")
+    history.add_reply("", (CALL,))
+    history.add_user("x" * 200)
+    history.add_tool_result("c1", "noon")
+    speakers = [message.speaker for message in history.prompt()]
+    assert speakers == [Speaker.USER, Speaker.ASSISTANT, Speaker.TOOL, Speaker.USER]

@@ -115,7 +115,7 @@ def test_the_waterfall_names_every_share() -> None:
     driver.tell(e.FinalHeard(ref, Transcript("Why?")))
     driver.wait(0.5)
     driver.tell(e.TextWritten(ref, "Because."))
-    driver.tell(e.ClauseTaken(ref))
+    driver.tell(e.ClauseTaken(ref, 3))
     driver.wait(0.1)
     driver.tell(e.AudioSpoken(ref, 0.0, 0.5, b"x"))
     total = driver.now - ended_at
@@ -249,7 +249,7 @@ def test_a_stage_that_hangs_fails_the_turn_by_its_name(stage: Stage) -> None:
         ref = driver.ask()
         if stage is Stage.TTS:
             driver.tell(e.TextWritten(ref, "So."))
-            driver.tell(e.ClauseTaken(ref))
+            driver.tell(e.ClauseTaken(ref, 3))
     driver.wait(60.0)
     (ended,) = driver.all(c.TellTurnEnded)
     assert ended.failure is not None
@@ -392,3 +392,119 @@ def test_the_end_of_input_finishes_the_turn_and_closes() -> None:
     assert driver.all(c.Close) == []
     driver.wait(1.0)
     assert driver.all(c.Close) == [c.Close(turns=1)]
+
+
+def test_speech_that_goes_on_after_a_commit_is_somebodys_next_words() -> None:
+    driver = Driver(replace(Policy(), silence=None))
+    driver.tell(e.SpeechBegan(0.0))
+    driver.hear(1.0)
+    driver.tell(e.Committed())
+    driver.tell(e.FinalHeard(driver.ref(), Transcript("First.")))
+    driver.hear(1.0)
+    driver.tell(e.SpeechPaused(driver.position))
+    assert driver.core.state is State.INTERRUPTED
+    assert driver.all(c.Transcribe)[1].start == pytest.approx(0.7, abs=0.04)
+
+
+def test_an_endless_speech_does_not_begin_again_where_it_began() -> None:
+    driver = Driver(replace(Policy(), longest_utterance=3.0))
+    driver.tell(e.SpeechBegan(0.0))
+    driver.hear(5.0)
+    starts = [command.start for command in driver.all(c.Transcribe)]
+    assert starts == sorted(set(starts))
+    assert len(starts) <= 3
+
+
+def test_what_is_shown_during_an_answer_stands_behind_it() -> None:
+    driver = Driver()
+    ref = driver.ask("Why?")
+    driver.tell(e.TextSaid("By the way.", respond=False))
+    driver.answer(ref, "Because.", 0.5)
+    driver.wait(1.0)
+    driver.ask("And?")
+    assert prompt(driver) == [
+        ("user", "Why?"),
+        ("assistant", "Because."),
+        ("user", "By the way. And?"),
+    ]
+
+
+def test_a_result_that_came_before_the_half_close_is_answered() -> None:
+    driver = Driver()
+    ref = driver.ask("What time is it?")
+    driver.tell(e.ToolCalled(ref, call(1)))
+    driver.tell(e.ToolReturned("call_1", "noon"))
+    driver.tell(e.InputEnded())
+    driver.tell(e.ReplyWritten(ref, Usage()))
+    driver.answer(driver.ref(), "Noon.", 0.5)
+    driver.wait(1.0)
+    assert outcomes(driver) == [Outcome.TOOL_CALLS, Outcome.ANSWERED]
+    assert driver.all(c.Close) == [c.Close(turns=2)]
+
+
+def test_a_voice_that_hangs_in_a_clause_is_blamed_for_it_whatever_the_model_writes() -> (
+    None
+):
+    driver = Driver()
+    ref = driver.ask()
+    driver.tell(e.TextWritten(ref, "One, two, "))
+    driver.tell(e.ClauseTaken(ref, 10))
+    driver.tell(e.MarkSpoken(ref, 4, 0.1))
+    driver.tell(e.AudioSpoken(ref, 0.0, 0.1, b"x"))
+    for _ in range(10):
+        driver.tell(e.TextWritten(ref, "more "))
+        driver.wait(5.0)
+    (ended,) = driver.all(c.TellTurnEnded)
+    assert ended.failure is not None
+    assert ended.failure.stage is Stage.TTS
+
+
+def test_a_client_is_told_to_stop_playing_an_answer_that_failed() -> None:
+    driver = Driver()
+    ref = driver.ask()
+    driver.tell(e.TextWritten(ref, "One."))
+    driver.tell(e.StageFailed(ref, Failure(Stage.TTS, 14, "gone")))
+    kinds = [type(command) for command in driver.done[-3:]]
+    assert kinds == [c.TellInterrupted, c.TellTurnEnded, c.CancelReply]
+
+
+def test_going_on_is_told_as_speech_again() -> None:
+    driver = Driver()
+    for _ in range(2):
+        driver.speak(1.0)
+        driver.hear(0.25)
+    told = [
+        type(n)
+        for n in driver.done
+        if isinstance(n, c.TellSpeechStarted | c.TellSpeechStopped)
+    ]
+    assert told == [c.TellSpeechStarted, c.TellSpeechStopped] * 2
+
+
+def test_a_late_truncate_leaves_the_next_answer_alone() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "abcdefghij", 1.0)
+    driver.wait(2.0)
+    ref = driver.ask("Next?")
+    driver.tell(e.ReplyTruncated(1, 0.35))
+    assert driver.all(c.CancelReply) == []
+    driver.answer(ref, "Yes.", 0.5)
+    driver.wait(1.0)
+    driver.ask("Go on.")
+    assert ("assistant", "abc") in prompt(driver)
+
+
+def test_truncating_still_works_after_a_turn_that_came_to_nothing() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "abcdefghij", 1.0)
+    driver.wait(2.0)
+    driver.ask("")
+    driver.tell(e.ReplyTruncated(1, 0.35))
+    driver.ask("Go on.")
+    assert ("assistant", "abc") in prompt(driver)
+
+
+def test_an_empty_delta_opens_no_voice() -> None:
+    driver = Driver()
+    ref = driver.ask()
+    assert driver.tell(e.TextWritten(ref, "")) == []
