@@ -22,7 +22,7 @@ class _Slot:
         used: when it was last taken, as a count of takings; 0: never.
         generating: replies being written in it. More than one only of one conversation, whose older reply is being
             cancelled; the server has the newer one wait for that.
-        preparing: the limit of the preparation that runs in it.
+        preparing: the limit of the preparation that runs in it; None once that was told to give way.
     """
 
     number: int
@@ -58,6 +58,8 @@ class Slots:
             raise Full(f"replies are being written in all {len(self._slots)} slots")
         if slot.preparing is not None and slot.conversation != conversation:
             slot.preparing.reschedule(asyncio.get_running_loop().time())
+            # It may take a while to end, and can be told but once.
+            slot.preparing = None
         self._take(slot, conversation)
         slot.generating += 1
         try:
