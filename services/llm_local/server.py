@@ -21,10 +21,11 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 def run(settings: LocalModelSettings) -> None:
     """Serve until told to stop; leaves with status 1 if it cannot start."""
     logs.configure(settings)
-    # The server's threads inherit the mask, so that the signal waits for sigwait and ends no thread half-way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
+        # It may be downloaded for minutes, in which the signals still end the process.
         path = find_model(settings.model)
+        # The server's threads inherit the mask, so that the signal waits for sigwait and ends no thread half-way.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
         server = start(settings, path)
     except AntiphonError as error:
         log.error("cannot start", reason=str(error))
