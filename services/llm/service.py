@@ -11,7 +11,14 @@ import grpc
 from antiphon.v1 import llm_pb2, llm_pb2_grpc, stage_pb2
 from services.llm import prompt, upstreams
 from services.llm.settings import LlmSettings, UpstreamSettings
-from services.llm.upstreams import Delta, Finish, Outcome, Upstream, UpstreamFailure
+from services.llm.upstreams import (
+    Delta,
+    Finish,
+    Outcome,
+    Text,
+    Upstream,
+    UpstreamFailure,
+)
 from services.runtime import metrics
 from services.runtime.contract import working_for
 from services.runtime.errors import DeadlineExceeded, InvalidArgument, Unavailable
@@ -65,13 +72,10 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         abilities = upstream.settings
         asked = prompt.read_generate(request, abilities.images, abilities.tools)
         with working_for(request.turn):
-            attempt = _Attempt(abilities.name, context.time_remaining())
-            async with aclosing(attempt.run(upstream.generate(asked))) as deltas:
-                async for delta in deltas:
-                    if isinstance(delta, Finish):
-                        await write(context, attempt.summary(delta, abilities))
-                    else:
-                        await write(context, _response(delta))
+            attempt = _Attempt(abilities, context.time_remaining())
+            async with aclosing(attempt.run(upstream.generate(asked))) as responses:
+                async for response in responses:
+                    await write(context, response)
 
     async def Prepare(
         self, request: llm_pb2.PrepareRequest, context: Context
@@ -137,22 +141,23 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
 class _Attempt:
     """One try at one upstream: its clock, its outcome, its metrics."""
 
-    def __init__(self, upstream: str, budget: float | None) -> None:
+    def __init__(self, settings: UpstreamSettings, budget: float | None) -> None:
         """Start the clock.
 
         Args:
-            upstream: name in the settings.
+            settings: of the upstream.
             budget: seconds left until the RPC's deadline; None without one.
         """
-        self._upstream = upstream
+        self._settings = settings
+        self._upstream = settings.name
         self._budget = budget
         self._started = time.perf_counter()
         self._first: float | None = None
 
     async def run(
         self, deltas: AsyncGenerator[Delta, None]
-    ) -> AsyncGenerator[Delta, None]:
-        """Pass the deltas on within the budget.
+    ) -> AsyncGenerator[llm_pb2.GenerateResponse, None]:
+        """Pass the deltas on within the budget, as what the caller is sent.
 
         Raises:
             AntiphonError: the upstream failed, or the budget ran out.
@@ -166,9 +171,10 @@ class _Attempt:
                     if delta is None:
                         return
                     self._note(delta)
+                    response = self._response(delta)
                     if isinstance(delta, Finish):
                         outcome = Outcome.OK
-                    yield delta
+                    yield response
         except UpstreamFailure as failure:
             outcome = failure.outcome
             # What an upstream says about a bad request may repeat the user's words.
@@ -185,38 +191,46 @@ class _Attempt:
             raise DeadlineExceeded(
                 f"the reply of upstream {self._upstream!r} did not come within the deadline"
             ) from None
+        except Exception:
+            # A fault of ours, told from a caller who left, which is no `Exception`.
+            outcome = Outcome.UPSTREAM_ERROR
+            raise
         finally:
             if outcome is Outcome.CANCELLED and self._left() == 0:
                 outcome = Outcome.TIMEOUT
             metrics.UPSTREAM_ATTEMPTS.labels(self._upstream, outcome.value).inc()
 
-    def summary(
-        self, finish: Finish, settings: UpstreamSettings
-    ) -> llm_pb2.GenerateResponse:
-        """The terminal message of a reply that came from here."""
+    def _response(self, delta: Delta) -> llm_pb2.GenerateResponse:
+        if isinstance(delta, Finish):
+            return llm_pb2.GenerateResponse(summary=self._summary(delta))
+        if isinstance(delta, Text):
+            return llm_pb2.GenerateResponse(text=delta.text)
+        return llm_pb2.GenerateResponse(
+            tool_call=llm_pb2.ToolCall(
+                id=delta.id, name=delta.name, arguments_json=delta.arguments
+            )
+        )
+
+    def _summary(self, finish: Finish) -> llm_pb2.GenerateSummary:
         took = to_duration(time.perf_counter() - self._started)
         first = to_duration(self._first or 0.0)
         usage = finish.usage
-        return llm_pb2.GenerateResponse(
-            summary=llm_pb2.GenerateSummary(
-                finish_reason=finish.reason,
-                usage=llm_pb2.TokenUsage(
-                    prompt=usage.prompt,
-                    cached=usage.cached,
-                    completion=usage.completion,
-                ),
-                upstream=self._upstream,
-                attempts=[
-                    llm_pb2.Attempt(
-                        upstream=self._upstream,
-                        outcome=Outcome.OK.value,
-                        duration=took,
-                    )
-                ],
-                time_to_first_token=first,
-                timings=stage_pb2.StageTimings(computed=took, first_result=first),
-                engine=stage_pb2.EngineInfo(engine=settings.kind, model=settings.model),
-            )
+        return llm_pb2.GenerateSummary(
+            finish_reason=finish.reason,
+            usage=llm_pb2.TokenUsage(
+                prompt=usage.prompt, cached=usage.cached, completion=usage.completion
+            ),
+            upstream=self._upstream,
+            attempts=[
+                llm_pb2.Attempt(
+                    upstream=self._upstream, outcome=Outcome.OK.value, duration=took
+                )
+            ],
+            time_to_first_token=first,
+            timings=stage_pb2.StageTimings(computed=took, first_result=first),
+            engine=stage_pb2.EngineInfo(
+                engine=self._settings.kind, model=self._settings.model
+            ),
         )
 
     def _left(self) -> float | None:
@@ -232,13 +246,3 @@ class _Attempt:
         elif self._first is None:
             self._first = time.perf_counter() - self._started
             metrics.FIRST_TOKEN.labels(self._upstream).observe(self._first)
-
-
-def _response(delta: upstreams.Text | upstreams.ToolCall) -> llm_pb2.GenerateResponse:
-    if isinstance(delta, upstreams.Text):
-        return llm_pb2.GenerateResponse(text=delta.text)
-    return llm_pb2.GenerateResponse(
-        tool_call=llm_pb2.ToolCall(
-            id=delta.id, name=delta.name, arguments_json=delta.arguments
-        )
-    )

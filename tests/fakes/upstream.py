@@ -97,6 +97,7 @@ class ScriptedUpstream:
         self.answers: deque[Answer] = deque()
         self.exchanges: list[Exchange] = []
         self.model_requests = 0
+        self.models_headers: Mapping[str, str] = {}
         self._asked = asyncio.Condition()
         self._released = asyncio.Event()
 
@@ -142,7 +143,8 @@ class ScriptedUpstream:
 
     async def _models(self, _request: web.Request) -> web.Response:
         self.model_requests += 1
-        return web.json_response({"object": "list", "data": []})
+        models = {"object": "list", "data": []}
+        return web.json_response(models, headers=self.models_headers)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.llm.settings import UpstreamSettings
 from services.llm.upstreams import Outcome, UpstreamFailure
+from services.llm.upstreams.surrogates import whole
 from services.runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -100,9 +101,10 @@ def from_status(
 
 def from_error(upstream: UpstreamSettings, error: object) -> UpstreamFailure:
     """What an error object in the middle of a stream means."""
-    code = error.get("code") if isinstance(error, Mapping) else None
+    fields = _plain(error)
+    code = fields.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
-    return from_status(upstream, status, {}, json.dumps({"error": error}))
+    return from_status(upstream, status, {}, json.dumps({"error": fields}))
 
 
 def _bad_request(
@@ -127,13 +129,18 @@ def _parse(body: str) -> Mapping[str, Any]:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    error = document.get("error", document) if isinstance(document, dict) else {}
-    return error if isinstance(error, dict) else {"message": error}
+    return _plain(document.get("error", document) if isinstance(document, dict) else {})
+
+
+def _plain(error: object) -> dict[str, Any]:
+    """Its texts and numbers: what else it holds may be nested too deep to be repeated."""
+    fields = error if isinstance(error, Mapping) else {"message": error}
+    return {k: v for k, v in fields.items() if isinstance(v, str | int | float)}
 
 
 def _words(error: Mapping[str, Any], body: str) -> str:
     said = error.get("message") or body or "no reason given"
-    return " ".join(str(said).split())[:_SAID]
+    return " ".join(whole(str(said)).split())[:_SAID]
 
 
 def _mend_key(upstream: UpstreamSettings) -> str:

@@ -105,10 +105,13 @@ async def _after(response: httpx2.Response) -> None:
         response.stream = _ReadToEnd(response.stream)
         return
     body = b""
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) >= _ERROR_BODY_BYTES:
-            break
+    try:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) >= _ERROR_BODY_BYTES:
+                break
+    except httpx2.DecodingError:
+        pass  # the status says enough
     text = body[:_ERROR_BODY_BYTES].decode(errors="replace")
     raise Rejected(response.status_code, response.headers, text)
 

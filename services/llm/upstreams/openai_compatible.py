@@ -95,6 +95,8 @@ class OpenAICompatible:
                 raise failure from None
         except httpx2.TransportError as error:
             raise failures.unreachable(self.settings, _why(error)) from None
+        except httpx2.RequestError as error:
+            raise failures.bad_response(self.settings, _why(error)) from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -140,8 +142,8 @@ class OpenAICompatible:
             headers=dict(telemetry.inject()),
         ) as client:
             chunks = await self._open(client, request, deadline)
-            while (chunk := await self._next(chunks, deadline, reader)) is not None:
-                for delta in self._read(reader, chunk):
+            while (deltas := await self._next(chunks, deadline, reader)) is not None:
+                for delta in deltas:
                     yield delta
                 if reader.finished:
                     deadline = loop.time() + AFTER_FINISH_SECONDS
@@ -170,42 +172,34 @@ class OpenAICompatible:
         except (httpx2.ConnectError, InferenceTimeoutError) as error:
             # The library's timeouts are ours for connecting; it has no others.
             raise failures.unreachable(self.settings, _why(error)) from None
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise failures.broken_off(self.settings, _why(error)) from None
         except TimeoutError:
             raise self._too_late(begun=False) from None
 
     async def _next(
         self, chunks: Chunks, deadline: float, reader: ReplyReader
-    ) -> ChatCompletionStreamOutput | None:
-        """The next chunk, or None at the end. A finished reply cannot fail any more."""
+    ) -> list[Delta] | None:
+        """The next chunk's deltas, or None at the end. A finished reply cannot fail any more."""
         try:
             async with asyncio.timeout_at(deadline):
-                return await anext(chunks, None)
+                chunk = await anext(chunks, None)
+            return None if chunk is None else list(reader.read(chunk))
         except TimeoutError:
             failure = self._too_late(reader.begun)
         except httpx2.TransportError as error:
             failure = failures.broken_off(self.settings, _why(error))
         except TextGenerationError as error:
             failure = failures.from_error(self.settings, *error.args[:1])
-        except (ValueError, TypeError, AttributeError) as error:
-            # What the library raises on a line that is no JSON, or no chunk of a chat completion.
+        except Exception as error:  # noqa: BLE001
+            # Decoders and the library's parser say in many ways that bytes are no chunk of a chat completion: not
+            # compressed, not of that charset, no JSON, nested too deep, or of other types.
             failure = failures.bad_response(
                 self.settings, f"sent what is no chunk of a reply ({_why(error)})"
             )
         if reader.finished:
             return None
         raise failure
-
-    def _read(
-        self, reader: ReplyReader, chunk: ChatCompletionStreamOutput
-    ) -> list[Delta]:
-        try:
-            return list(reader.read(chunk))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise failures.bad_response(
-                self.settings, f"sent what is no chunk of a reply ({error})"
-            ) from None
 
     def _too_late(self, begun: bool) -> UpstreamFailure:
         if begun:

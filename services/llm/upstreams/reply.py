@@ -15,10 +15,13 @@ from huggingface_hub import (
 
 from antiphon.v1 import llm_pb2
 from services.llm.upstreams import Delta, Finish, Text, ToolCall, Usage
+from services.llm.upstreams.surrogates import Joiner, whole
 
 _Item = TypeVar("_Item")
 
 _THINK, _THOUGHT = "<think>", "</think>"
+_MOST_TOKENS = 2**32 - 1
+"""What the contract's counts can hold."""
 
 _REASONS = {
     "stop": llm_pb2.FINISH_REASON_STOP,
@@ -92,6 +95,7 @@ class ReplyReader:
     def __init__(self) -> None:
         self.finished = False
         self.begun = False
+        self._joiner = Joiner()
         self._think = ThinkFilter()
         self._calls: list[_Fragments] = []
         self._by_index: dict[int, _Fragments] = {}
@@ -104,7 +108,7 @@ class ReplyReader:
         Raises:
             ValueError: it is not what a chat completion's chunk looks like.
         """
-        if chunk.usage:
+        if isinstance(chunk.usage, ChatCompletionStreamOutputUsage):
             self._usage = read_usage(chunk.usage)
         for choice in _list(chunk.choices):
             if choice.index:
@@ -112,11 +116,11 @@ class ReplyReader:
             if choice.delta:
                 yield from self._read_delta(choice.delta)
             if choice.finish_reason and not self.finished:
-                self.finished = True
                 self._reason = _REASONS.get(
                     choice.finish_reason, llm_pb2.FINISH_REASON_UNSPECIFIED
                 )
                 yield from self._close()
+                self.finished = True
 
     def end(self) -> Finish:
         """The finish; call it when the stream has ended and `finished` is true."""
@@ -130,7 +134,7 @@ class ReplyReader:
         if delta.content:
             if not isinstance(delta.content, str):
                 raise ValueError("the content of a delta is not text")
-            text = self._think.push(delta.content)
+            text = self._think.push(self._joiner.push(delta.content))
             if text:
                 yield Text(text)
         for fragment in fragments:
@@ -142,30 +146,31 @@ class ReplyReader:
         if not isinstance(key, int):
             key = max(len(self._calls) - 1, 0)
         call = self._by_index.get(key)
-        if call is None or (fragment.id and call.id and fragment.id != call.id):
+        chosen = _text(fragment.id, "id")
+        if call is None or (chosen and call.id and chosen != call.id):
             call = _Fragments()
             self._calls.append(call)
             self._by_index[key] = call
-        call.id = call.id or fragment.id or ""
+        call.id = call.id or chosen
         if fragment.function:
-            call.name = call.name or fragment.function.name or ""
+            call.name = call.name or _text(fragment.function.name, "name")
             arguments = fragment.function.arguments
-            if isinstance(arguments, str):
-                call.arguments += arguments
-            elif arguments is not None:
-                call.arguments = json.dumps(arguments)
+            if isinstance(arguments, dict):
+                call.arguments = json.dumps(arguments, ensure_ascii=False)
+            else:
+                call.arguments += _text(arguments, "arguments")
 
     def _close(self) -> Iterator[Delta]:
-        rest = self._think.finish()
+        rest = self._think.push(self._joiner.finish()) + self._think.finish()
         if rest:
             yield Text(rest)
         for call in self._calls:
             if not call.name:
                 raise ValueError("a tool call has no name")
             yield ToolCall(
-                call.id or f"call_{uuid.uuid4().hex[:24]}",
-                call.name,
-                call.arguments or "{}",
+                whole(call.id) or f"call_{uuid.uuid4().hex[:24]}",
+                whole(call.name),
+                whole(call.arguments) or "{}",
             )
         if self._calls and self._reason == llm_pb2.FINISH_REASON_STOP:
             self._reason = llm_pb2.FINISH_REASON_TOOL_CALLS
@@ -181,7 +186,18 @@ def read_usage(usage: ChatCompletionStreamOutputUsage) -> Usage:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(value, 0), _MOST_TOKENS)
+
+
+def _text(value: object, what: str) -> str:
+    """A field of a tool call; null is an empty one."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"the {what} of a tool call is not text")
 
 
 def _list(value: list[_Item] | None) -> list[_Item]:
