@@ -40,7 +40,7 @@ class Gateway(Service):
         )
         self._voice = SileroVoice(self._model())
         self._sessions = Sessions(self._settings, self._stages, self._voice)
-        self._http = HttpFront(self._stages)
+        self._http = HttpFront(self._stages, self.admission)
         add_ConversationServicer_to_server(
             GrpcFront(self._sessions, self.admission), server
         )

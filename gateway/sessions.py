@@ -15,6 +15,7 @@ from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime import metrics
+from services.runtime.errors import Unavailable
 from services.runtime.logs import bound_contextvars
 
 
@@ -34,12 +35,19 @@ class Sessions:
         self.stages = stages
         self._voice = voice
         self._open: set[Session] = set()
+        self._finishing = False
 
     @asynccontextmanager
     async def open(
         self, options: Options, deliver: Callable[[Notice], None]
     ) -> AsyncIterator[Session]:
-        """A conversation; everything it opened is gone when the context is left."""
+        """A conversation; everything it opened is gone when the context is left.
+
+        Raises:
+            Unavailable: the gateway is going away.
+        """
+        if self._finishing:
+            raise Unavailable("this gateway is shutting down; try another")
         conversation = Conversation(
             options.policy,
             History(
@@ -64,6 +72,7 @@ class Sessions:
                 metrics.CONVERSATIONS_OPEN.set(len(self._open))
 
     def finish(self) -> None:
-        """Have every conversation end with the turn in progress."""
+        """Have every conversation end with the turn in progress, and open no other."""
+        self._finishing = True
         for session in list(self._open):
             session.tell(InputEnded())

@@ -19,9 +19,15 @@ from gateway.session import Session
 from gateway.sessions import Sessions
 from services.runtime.admission import Admission
 from services.runtime.contract import check_samples
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import DeadlineExceeded, InvalidArgument
 from services.runtime.streams import read, write
 from services.runtime.units import PCM_BYTES, to_duration
+
+FIRST_MESSAGE_SECONDS = 10.0
+"""A stream that says nothing for longer would keep others out."""
+
+LAST_MESSAGE_SECONDS = 1.0
+"""For a message that is being written when the conversation has failed."""
 
 Context = grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse]
 
@@ -40,11 +46,9 @@ class GrpcFront(ConversationServicer):
 
     async def Converse(self, _requests: object, context: Context) -> None:  # type: ignore[override]
         """Hold one conversation."""
-        first = await read(context)
-        if first is None or first.WhichOneof("message") != "config":
-            raise InvalidArgument("config", "is missing", "it is the first message")
+        config = await _first(context)
         abilities = await self._sessions.stages.abilities()
-        options = to_options(first.config, self._sessions.settings, abilities)
+        options = to_options(config, self._sessions.settings, abilities)
         images = abilities.llm is None or any(
             model.images
             for model in abilities.llm.models
@@ -57,11 +61,22 @@ class GrpcFront(ConversationServicer):
             heard = _Heard(options.input_rate)
             reader = asyncio.create_task(_read(context, session, heard, images))
             reader.add_done_callback(_failing(outbox))
+            writer = asyncio.create_task(
+                _write(context, outbox, heard, options.output_rate)
+            )
+            failed = asyncio.create_task(outbox.failed())
+            tasks = {reader, writer, failed}
             try:
-                await _write(context, outbox, heard, options.output_rate)
+                done, _ = await asyncio.wait(
+                    {writer, failed}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
             finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                # A message to a client that does not read is never done; its call's end takes it along.
+                await asyncio.wait(tasks, timeout=LAST_MESSAGE_SECONDS)
 
     async def Describe(
         self, _request: pb.ConversationDescribeRequest, _context: object
@@ -93,6 +108,19 @@ class _Heard:
         """
         check_samples("audio.samples", samples, self._rate)
         self._bytes += len(samples)
+
+
+async def _first(context: Context) -> pb.ConversationConfig:
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+            first = await read(context)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"config: did not come within {FIRST_MESSAGE_SECONDS:g} s"
+        ) from None
+    if first is None or first.WhichOneof("message") != "config":
+        raise InvalidArgument("config", "is missing", "it is the first message")
+    return first.config
 
 
 async def _read(

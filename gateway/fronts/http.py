@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway.stages.directory import Stages
+from services.runtime.admission import Admission
 
 
 class HttpFront:
@@ -10,10 +11,12 @@ class HttpFront:
 
     Args:
         stages: whose health counts.
+        admission: tells whether conversations are let in at all.
     """
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: Stages, admission: Admission) -> None:
         self._stages = stages
+        self._admission = admission
         application = web.Application()
         application.add_routes(
             [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
@@ -41,6 +44,15 @@ class HttpFront:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         health = await self._stages.health()
-        ready = all(status == "SERVING" for status in health.values())
-        body = {"status": "ready" if ready else "not ready", "stages": health}
+        ready = not self._admission.draining and all(
+            status == "SERVING" for status in health.values()
+        )
+        status = (
+            "draining"
+            if self._admission.draining
+            else "ready"
+            if ready
+            else "not ready"
+        )
+        body = {"status": status, "stages": health}
         return web.json_response(body, status=200 if ready else 503)

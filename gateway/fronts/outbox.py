@@ -16,8 +16,9 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: deque[Notice] = deque()
-        self._changed = asyncio.Event()
+        self._more = asyncio.Event()
         self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
 
     def put(self, notice: Notice) -> None:
         """One more notice; never blocks."""
@@ -36,23 +37,26 @@ class Outbox:
                     f"the client has not read {CAPACITY} messages; read them as they come"
                 )
             )
-        self._changed.set()
-
-    def fail(self, failure: BaseException) -> None:
-        """Have the reader get ``failure`` instead of more notices."""
-        self._failure = self._failure or failure
-        self._changed.set()
+        self._more.set()
 
     async def next(self) -> Notice:
-        """The next notice.
+        """The next notice."""
+        while not self._waiting:
+            self._more.clear()
+            await self._more.wait()
+        return self._waiting.popleft()
+
+    def fail(self, failure: BaseException) -> None:
+        """The conversation cannot go on; the first reason given counts."""
+        self._failure = self._failure or failure
+        self._failed.set()
+
+    async def failed(self) -> None:
+        """Wait until the conversation cannot go on, also while a notice is stuck on its way out.
 
         Raises:
             BaseException: what `fail` was given.
         """
-        while True:
-            if self._failure is not None:
-                raise self._failure
-            if self._waiting:
-                return self._waiting.popleft()
-            self._changed.clear()
-            await self._changed.wait()
+        await self._failed.wait()
+        assert self._failure is not None
+        raise self._failure

@@ -14,19 +14,20 @@ class Admission:
     Attributes:
         capacity: streams carried at once.
         open: streams open now.
+        draining: no new stream is let in.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.open = 0
-        self._draining = False
+        self.draining = False
         self._idle = asyncio.Event()
         self._idle.set()
         metrics.STREAMS_CAPACITY.set(capacity)
 
     def drain(self) -> None:
         """Refuse every new stream from now on."""
-        self._draining = True
+        self.draining = True
 
     async def idle(self) -> None:
         """Wait until no stream is open."""
@@ -40,7 +41,7 @@ class Admission:
             Full: no place is free.
             Unavailable: the process is draining.
         """
-        if self._draining:
+        if self.draining:
             raise Unavailable("this replica is shutting down; try another")
         if self.open >= self.capacity:
             metrics.STREAMS_REFUSED.inc()

@@ -23,6 +23,9 @@ KEEPALIVE_SECONDS = 20
 """Clients ping at this pace (`services.runtime.channel`); servers allow twice as often."""
 
 
+LAST_MESSAGES_SECONDS = 1.0
+
+
 class Service(ABC):
     """One gRPC service of ours.
 
@@ -103,15 +106,15 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         log.info(
             "draining", open=service.admission.open, seconds=settings.drain_seconds
         )
-        drained_by = loop.time() + settings.drain_seconds
         service.admission.drain()
         await healthy.enter_graceful_shutdown()
         await service.drain()
         # A server that is stopping cancels whoever comes; as long as there is work anyhow, they are told to try another.
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(drained_by):
+            async with asyncio.timeout(settings.drain_seconds):
                 await service.admission.idle()
-        grace = max(0.0, drained_by - loop.time())
+                # For last messages on their way; a stranger who watches our health would otherwise be waited for.
+                grace = LAST_MESSAGES_SECONDS
     finally:
         await server.stop(grace)
         await service.stop()

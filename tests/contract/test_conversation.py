@@ -7,6 +7,16 @@ import grpc
 import pytest
 
 from antiphon.v1 import conversation_pb2 as pb
+from antiphon.v1 import llm_pb2
+from antiphon.v1.conversation_pb2_grpc import ConversationStub
+from gateway.fronts import outbox
+from services.runtime.errors import (
+    AntiphonError,
+    EngineError,
+    FailedPrecondition,
+    Full,
+    Unavailable,
+)
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_gateway import Client, RunningGateway, running
 from tests.fakes.stages import Script, serving, spoken_text
@@ -112,6 +122,13 @@ async def test_audio_before_config_is_refused(gateway: RunningGateway) -> None:
         ),
         ({"instructions": "x" * 40_000}, "config.instructions", "32768"),
         ({"sampling": {"temperature": 9}}, "config.sampling.temperature", "0 to 2"),
+        ({"sampling": {"stop": [""]}}, "config.sampling.stop", "at least one"),
+        (
+            {"tool_choice": {"tool": "nope"}, "tools": [{"name": "clock"}]},
+            "config.tool_choice.tool",
+            "clock",
+        ),
+        ({"tool_choice": {"mode": 3}}, "config.tool_choice.mode", "AUTO, NONE"),
     ],
 )
 async def test_bad_config_names_the_field_and_what_is_allowed(
@@ -165,6 +182,106 @@ async def test_a_picture_that_no_model_takes_is_refused_before_it_spoils_the_his
         await client.send(image={"image": image})
         with pytest.raises(grpc.aio.AioRpcError, match=field):
             await client.until("ended")
+
+
+async def test_an_utterance_within_one_message_is_heard(
+    gateway: RunningGateway,
+) -> None:
+    client = await Client.open(gateway)
+    await client.send(
+        audio={
+            "samples": silence(0.5)
+            + speech(0.5)
+            + silence(1.0)
+            + speech(0.5)
+            + silence(1.0)
+        }
+    )
+    assert (
+        await client.until("turn_ended")
+    ).turn_ended.outcome == pb.TURN_OUTCOME_INTERRUPTED
+    assert (
+        await client.until("turn_ended")
+    ).turn_ended.outcome == pb.TURN_OUTCOME_ANSWERED
+
+
+@pytest.mark.parametrize(
+    "gate", ["before_hearing", "before_writing", "before_speaking"]
+)
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Full("full"), 8),
+        (Unavailable("gone"), 14),
+        (EngineError("broken"), 13),
+        (FailedPrecondition("no key"), 9),
+    ],
+)
+async def test_a_stage_that_fails_fails_the_turn_by_name_and_code(
+    gateway: RunningGateway, script: Script, gate: str, error: AntiphonError, code: int
+) -> None:
+    def fail() -> None:
+        raise error
+
+    setattr(script, gate, fail)
+    client = await Client.open(gateway)
+    failure = (await ask(client)).error
+    stages = {
+        "before_hearing": "stt",
+        "before_writing": "llm",
+        "before_speaking": "tts",
+    }
+    assert (failure.stage, failure.code) == (stages[gate], code)
+    assert error.message in failure.message
+    setattr(script, gate, lambda: None)
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+
+
+@pytest.mark.parametrize(
+    "gate", ["before_hearing", "before_writing", "before_speaking"]
+)
+async def test_a_stage_that_hangs_is_given_up_and_cancelled(
+    script: Script, gate: str
+) -> None:
+    patience = {"stt_timeout": 0.2, "llm_timeout": 0.2, "tts_timeout": 0.2}
+    async with serving(script) as stages, running(stages, **patience) as gateway:
+        setattr(script, gate, asyncio.Future)
+        client = await Client.open(gateway)
+        assert (
+            await ask(client)
+        ).error.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+        assert await script.cancelled.get() in ("Transcribe", "Generate", "Synthesize")
+        setattr(script, gate, lambda: None)
+        assert (await ask(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+
+
+async def test_a_client_that_does_not_read_is_let_go(
+    gateway: RunningGateway, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CAPACITY", 8)
+    script.write = lambda _request: ["x" * 500]
+    # A client whose side takes as little as it can before somebody reads.
+    narrow = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024))
+    async with grpc.aio.insecure_channel(gateway.address, narrow) as channel:
+        client = Client(ConversationStub(channel).Converse())
+        await client.send(config={})
+        await client.say(speech(0.5) + silence(0.6))
+        await gateway.front.left.get()
+
+
+async def test_a_tool_that_gives_nothing_back_is_answered(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.write = lambda request: (
+        ["Done."]
+        if request.messages[-1].tool_call_id
+        else [llm_pb2.ToolCall(id="call_1", name="bell", arguments_json="{}")]
+    )
+    client = await Client.open(gateway, tools=[{"name": "bell"}])
+    await ask(client)
+    await client.send(tool_result={"tool_call_id": "call_1"})
+    assert (await client.until("turn_ended")).turn_ended.heard_text == "Done."
+    assert script.requests[-1].messages[-1].content[0].text == "null"
 
 
 async def test_ten_minutes_of_silence_are_nothing(

@@ -26,9 +26,10 @@ from antiphon.v1.tts_pb2_grpc import (
     add_TextToSpeechServicer_to_server,
 )
 from services.runtime.admission import Admission
+from services.runtime.errors import Cancelled
 from services.runtime.server import bind, create_server
 from services.runtime.settings import ServiceSettings
-from services.runtime.streams import read
+from services.runtime.streams import read, write
 from services.runtime.units import to_duration
 
 FRAME = 960
@@ -101,13 +102,15 @@ class FakeStt(SpeechToTextServicer):
                         partial = stt_pb2.Partial(
                             text=said.split()[0] if said else "", stable_characters=0
                         )
-                        await context.write(stt_pb2.TranscribeResponse(partial=partial))
+                        await write(
+                            context, stt_pb2.TranscribeResponse(partial=partial)
+                        )
                 else:
                     checkpoint = request.checkpoint.id
                     done = stt_pb2.Checkpointed(
                         id=checkpoint, transcript=stt_pb2.Transcript(text=said)
                     )
-                    await context.write(stt_pb2.TranscribeResponse(checkpointed=done))
+                    await write(context, stt_pb2.TranscribeResponse(checkpointed=done))
             seconds = heard / (2 * config.format.sample_rate)
             self._script.transcribed.append(seconds)
             await _pause(self._script.before_hearing())
@@ -116,8 +119,8 @@ class FakeStt(SpeechToTextServicer):
                 audio=to_duration(seconds),
                 from_checkpoint=checkpoint,
             )
-            await context.write(stt_pb2.TranscribeResponse(final=final))
-        except asyncio.CancelledError:
+            await write(context, stt_pb2.TranscribeResponse(final=final))
+        except (asyncio.CancelledError, Cancelled):
             self._script.cancelled.put_nowait("Transcribe")
             raise
 
@@ -140,15 +143,15 @@ class FakeLlm(LanguageModelServicer):
             await _pause(self._script.before_writing())
             for piece in self._script.write(request):
                 if isinstance(piece, str):
-                    await context.write(llm_pb2.GenerateResponse(text=piece))
+                    await write(context, llm_pb2.GenerateResponse(text=piece))
                 else:
-                    await context.write(llm_pb2.GenerateResponse(tool_call=piece))
+                    await write(context, llm_pb2.GenerateResponse(tool_call=piece))
             usage = llm_pb2.TokenUsage(prompt=7, completion=3)
             summary = llm_pb2.GenerateSummary(
                 finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
             )
-            await context.write(llm_pb2.GenerateResponse(summary=summary))
-        except asyncio.CancelledError:
+            await write(context, llm_pb2.GenerateResponse(summary=summary))
+        except (asyncio.CancelledError, Cancelled):
             self._script.cancelled.put_nowait("Generate")
             raise
 
@@ -177,14 +180,14 @@ class FakeTts(TextToSpeechServicer):
     async def Synthesize(self, _requests: object, context: object) -> None:
         try:
             await self._speak(context)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Cancelled):
             self._script.cancelled.put_nowait("Synthesize")
             raise
 
     async def _speak(self, context: object) -> None:
         first = await read(context)
         started = tts_pb2.SynthesisStarted(format=first.config.format, voice="scripted")
-        await context.write(tts_pb2.SynthesizeResponse(started=started))
+        await write(context, tts_pb2.SynthesizeResponse(started=started))
         characters, sequence, position = 0, 0, 0.0
         rate = first.config.format.sample_rate
         while (request := await read(context)) is not None:
@@ -194,24 +197,24 @@ class FakeTts(TextToSpeechServicer):
             segment = tts_pb2.Segment(
                 start=characters, end=characters + len(text), spoken=text
             )
-            await context.write(tts_pb2.SynthesizeResponse(segment=segment))
+            await write(context, tts_pb2.SynthesizeResponse(segment=segment))
             await _pause(self._script.before_speaking())
             for character in text:
                 characters, sequence = characters + 1, sequence + 1
                 mark = tts_pb2.Mark(
                     characters=characters, at=to_duration(position + FRAME / rate)
                 )
-                await context.write(tts_pb2.SynthesizeResponse(mark=mark))
+                await write(context, tts_pb2.SynthesizeResponse(mark=mark))
                 samples = np.full(FRAME, ord(character), "<i2").tobytes()
                 audio = tts_pb2.SynthesizedAudio(
                     sequence=sequence, position=to_duration(position), samples=samples
                 )
-                await context.write(tts_pb2.SynthesizeResponse(audio=audio))
+                await write(context, tts_pb2.SynthesizeResponse(audio=audio))
                 position += FRAME / rate
         summary = tts_pb2.SynthesisSummary(
             audio=to_duration(position), characters=characters
         )
-        await context.write(tts_pb2.SynthesizeResponse(summary=summary))
+        await write(context, tts_pb2.SynthesizeResponse(summary=summary))
 
     async def Describe(
         self, _request: object, _context: object

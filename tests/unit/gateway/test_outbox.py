@@ -28,4 +28,4 @@ async def test_a_client_that_does_not_read_is_let_go() -> None:
     for turn in range(CAPACITY + 1):
         outbox.put(TellReplyStarted(turn))
     with pytest.raises(TooMuch, match="read them"):
-        await outbox.next()
+        await outbox.failed()
