@@ -5,7 +5,9 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from services.runtime.settings import CONFIG_VARIABLE
 
 CONVERSATION_SERVICE = "antiphon.v1.Conversation"
 _USUAL_UPSTREAM = "127.0.0.1:8081"
+_EVERYWHERE = ("0.0.0.0", "::", "")
 STOP_SECONDS = 10.0
 """For a process to end after SIGTERM; its running turns get half of it."""
 
@@ -38,6 +41,7 @@ class Part:
         section: of the settings; its variables begin with ``ANTIPHON_`` and the section's name.
         ports: setting and default of each port; the first is the one that others use.
         model: name in the catalogue, needed by the default settings.
+        service: full name of the gRPC service that it offers; empty: it speaks HTTP.
         after: parts that it needs.
     """
 
@@ -46,6 +50,7 @@ class Part:
     section: str
     ports: tuple[tuple[str, int], ...]
     model: str
+    service: str
     after: tuple[str, ...] = ()
 
     def variable(self, setting: str) -> str:
@@ -60,6 +65,7 @@ PARTS = (
         "llm_local",
         (("port", 8081),),
         "smollm2-135m",
+        "",
     ),
     Part(
         "stt",
@@ -67,6 +73,7 @@ PARTS = (
         "stt",
         (("port", 50051), ("metrics_port", 9461)),
         "whisper-tiny-en",
+        "antiphon.v1.SpeechToText",
     ),
     Part(
         "llm",
@@ -74,6 +81,7 @@ PARTS = (
         "llm",
         (("port", 50052), ("metrics_port", 9462)),
         "",
+        "antiphon.v1.LanguageModel",
         ("llm-local",),
     ),
     Part(
@@ -82,6 +90,7 @@ PARTS = (
         "tts",
         (("port", 50053), ("metrics_port", 9463)),
         "piper-joe-medium",
+        "antiphon.v1.TextToSpeech",
     ),
     Part(
         "gateway",
@@ -89,6 +98,7 @@ PARTS = (
         "gateway",
         (("port", 50050), ("metrics_port", 9460), ("http_port", 8080)),
         "silero-vad",
+        CONVERSATION_SERVICE,
         ("stt", "llm", "tts"),
     ),
 )
@@ -146,7 +156,7 @@ def plan(
         for_people: their logs are read on a terminal, though they cannot see it.
 
     Raises:
-        BadPlan: nothing is left, or the settings file cannot be read.
+        BadPlan: nothing is left, two ports are the same, or the settings file cannot be read.
     """
     chosen = [
         part
@@ -157,12 +167,13 @@ def plan(
         raise BadPlan("nothing is left to start")
     setting = _settings()
     made = Plan()
+    numbers = _numbers(chosen, setting)
     for part in chosen:
         host = setting(part, "host") or "127.0.0.1"
-        reached = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+        reached = "127.0.0.1" if host in _EVERYWHERE else host
         environment = dict(_SHARED)
-        for name, default in part.ports:
-            number = _port(part, name, setting(part, name), default)
+        for name, _ in part.ports:
+            number = numbers[part.variable(name)]
             environment[part.variable(name)] = str(number)
             made.ports.append(Port(part.name, number, part.variable(name), host))
         if log_level:
@@ -185,6 +196,7 @@ def plan(
         )
         if part.model and setting(part, "model") is None:
             made.models.append(part.model)
+    _refuse_equal(made.ports)
     return made
 
 
@@ -217,6 +229,37 @@ def _settings() -> _Setting:
     return setting
 
 
+def _numbers(parts: Sequence[Part], setting: _Setting) -> dict[str, int]:
+    """The port of each variable; free ones, all different, where 0 asks for that."""
+    numbers = {
+        part.variable(name): _port(part, name, setting(part, name), default)
+        for part in parts
+        for name, default in part.ports
+    }
+    named = set(numbers.values())
+    # A port that is let go can be handed out again at once, so all are held until the last one is found.
+    with ExitStack() as held:
+        for variable, number in numbers.items():
+            while not numbers[variable] or (not number and numbers[variable] in named):
+                free = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+                numbers[variable] = free.getsockname()[1]
+    return numbers
+
+
+def _refuse_equal(ports: Sequence[Port]) -> None:
+    """Two processes on one port would take each other's calls, or die again and again.
+
+    Raises:
+        BadPlan: two ports are the same.
+    """
+    for one, other in combinations(ports, 2):
+        same_host = one.host == other.host or {one.host, other.host} & {*_EVERYWHERE}
+        if one.number == other.number and same_host:
+            raise BadPlan(
+                f"{one.variable} and {other.variable} are both {one.number}: change one of them"
+            )
+
+
 def _port(part: Part, name: str, value: str | None, default: int) -> int:
     try:
         number = default if value is None else int(value)
@@ -224,11 +267,7 @@ def _port(part: Part, name: str, value: str | None, default: int) -> int:
         raise BadPlan(f"{part.variable(name)}={value}: must be a number") from None
     if not 0 <= number <= 65535:
         raise BadPlan(f"{part.variable(name)}={value}: must be 0 to 65535")
-    if number:
-        return number
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        chosen: int = free.getsockname()[1]
-    return chosen
+    return number
 
 
 def _neighbours(
@@ -253,10 +292,10 @@ def _neighbours(
 
 
 def _probe(part: Part, address: str) -> Probe:
-    if part.name == "llm-local":
-        host, _, port = address.rpartition(":")
-        return HttpHealth(host, int(port))
-    return GrpcHealth(address)
+    if part.service:
+        return GrpcHealth(address, part.service)
+    host, _, port = address.rpartition(":")
+    return HttpHealth(host, int(port))
 
 
 def _free(host: str, port: int) -> bool:

@@ -4,8 +4,11 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Self
 
+import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from antiphon.cli.commands import PROCESSES
 from antiphon.cli.pipeline import NAMES, BadPlan, plan, taken
@@ -142,3 +145,67 @@ def test_a_taken_port_is_found_with_the_variable_that_moves_it(
         assert [port.variable for port in taken(made.ports)] == [
             "ANTIPHON_TTS_METRICS_PORT"
         ]
+
+
+def test_two_processes_on_one_port_are_refused_by_both_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_STT_PORT", "38111")
+    monkeypatch.setenv("ANTIPHON_TTS_PORT", "38111")
+    with pytest.raises(BadPlan, match=r"_STT_PORT and ANTIPHON_TTS_PORT.*38111"):
+        plan()
+    monkeypatch.setenv("ANTIPHON_STT_HOST", "0.0.0.0")
+    with pytest.raises(BadPlan, match="38111"):
+        plan()
+    monkeypatch.setenv("ANTIPHON_STT_HOST", "127.0.0.2")
+    assert plan(only=("stt", "tts")).addresses["stt"] == "127.0.0.2:38111"
+
+
+def test_free_ports_are_all_different_and_none_that_another_process_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handed_out = iter([6001, 6002, 6002, 6003, 6004])
+    held: set[int] = set()
+
+    class Holding:
+        """A system that hands out a port again as soon as it is let go."""
+
+        def __init__(self) -> None:
+            self.port = next(handed_out)
+            while self.port in held:
+                self.port = next(handed_out)
+
+        def __enter__(self) -> Self:
+            held.add(self.port)
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            held.discard(self.port)
+
+        def getsockname(self) -> tuple[str, int]:
+            return "127.0.0.1", self.port
+
+    for variable in ("STT_PORT", "STT_METRICS_PORT", "TTS_METRICS_PORT"):
+        monkeypatch.setenv(f"ANTIPHON_{variable}", "0")
+    monkeypatch.setenv("ANTIPHON_TTS_PORT", "6001")
+    monkeypatch.setattr(socket, "create_server", lambda _: Holding())
+    numbers = [port.number for port in plan(only=("stt", "tts")).ports]
+    assert numbers == [6002, 6003, 6001, 6004]
+    assert not held
+
+
+async def test_a_process_is_ready_only_where_its_own_service_answers() -> None:
+    server = grpc.aio.server()
+    healthy = health.aio.HealthServicer()
+    for name in ("", "antiphon.v1.TextToSpeech"):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    ready = {}
+    for name in ("stt", "llm", "tts", "gateway"):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv(f"ANTIPHON_{name}_PORT".upper(), str(port))
+            ready[name] = await plan(only=(name,)).specs[0].probe.ready()
+    await server.stop(None)
+    assert ready == {"stt": False, "llm": False, "tts": True, "gateway": False}
