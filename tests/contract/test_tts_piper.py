@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,27 @@ def test_every_word_of_a_line_has_a_time_inside_its_audio() -> None:
     assert ends == sorted(ends)
     assert ends[0] > 0
     assert ends[-1] <= length
+
+
+SAY_ENDLESSLY = """
+import sys
+from services.tts.engines import Delivery, EngineOptions, Line, load_engine
+engine = load_engine("piper", EngineOptions("piper-joe-medium", "", 1))
+for text in sys.argv[1:]:
+    line = Line(f"So {text} it is.", ((0, 2), (3, 3 + len(text))), Delivery("joe", "en-US"))
+    pieces = list(engine.speak(line))
+    assert len([end for piece in pieces for end in piece.word_ends]) == 2
+"""
+
+
+def test_an_endless_word_does_not_end_the_process() -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", SAY_ENDLESSLY, "U.S." * 50, "a." * 100],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
 
 
 @pytest.mark.parametrize(

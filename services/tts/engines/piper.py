@@ -23,6 +23,7 @@ from services.tts.engines import (
     Piece,
     Voice,
 )
+from services.tts.engines.espeak import make_digestible
 from services.tts.engines.timing import place_words
 from services.tts.engines.vits import SplitVits
 
@@ -77,8 +78,7 @@ class PiperEngine:
     def speak(self, line: Line) -> Generator[Piece, None, None]:
         """Say a line, one run of the front end a sentence."""
         sentences = [
-            self._sentence(phonemes)
-            for phonemes in self._phonemizer.phonemize(self._voice, line.text)
+            self._sentence(phonemes) for phonemes in self._phonemize(line.text)
         ]
         sentences = [sentence for sentence in sentences if sentence.groups]
         groups = [group for sentence in sentences for group in sentence.groups]
@@ -137,8 +137,11 @@ class PiperEngine:
         ids += self._map[EOS]
         return _Sentence(ids, groups, spans)
 
+    def _phonemize(self, text: str) -> list[list[str]]:
+        return self._phonemizer.phonemize(self._voice, make_digestible(text))
+
     def _phonemize_alone(self, word: str) -> str:
-        sentences = self._phonemizer.phonemize(self._voice, word)
+        sentences = self._phonemize(word)
         return "".join(
             phoneme
             for phonemes in sentences
