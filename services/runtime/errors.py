@@ -8,8 +8,14 @@ from collections.abc import Iterable
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
+LONGEST_PART = 300
+"""Of a value that a message echoes, or of the list of what is allowed instead; bytes as they are encoded."""
+LONGEST_MESSAGE = 700
+"""Two parts and some words. It goes out three times, and gRPC replaces a status whose metadata reach 8 KiB."""
 
 
 class AntiphonError(Exception):
@@ -17,14 +23,14 @@ class AntiphonError(Exception):
 
     Attributes:
         code: the gRPC status code that it becomes.
-        message: what happened and what to do about it, for a person.
+        message: what happened and what to do about it, for a person; shortened. ``str`` of the error tells it all.
     """
 
     code: grpc.StatusCode = grpc.StatusCode.INTERNAL
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = _shorten(message, LONGEST_MESSAGE)
 
     def details(self) -> list[any_pb2.Any]:
         """``google.rpc`` messages that say more than the code does."""
@@ -51,8 +57,13 @@ class InvalidArgument(AntiphonError):
         self, field: str, problem: str, allowed: Iterable[str] | str = ()
     ) -> None:
         listed = allowed if isinstance(allowed, str) else ", ".join(allowed)
-        self.field = field
-        self.problem = f"{problem}; allowed: {listed}" if listed else problem
+        self.field = _shorten(field, LONGEST_PART)
+        if listed:
+            problem = (
+                f"{_shorten(problem, LONGEST_PART)}; "
+                f"allowed: {_shorten(listed, LONGEST_PART)}"
+            )
+        self.problem = _shorten(problem, LONGEST_MESSAGE)
         super().__init__(f"{field}: {self.problem}" if field else self.problem)
 
     def details(self) -> list[any_pb2.Any]:
@@ -139,8 +150,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     nobody is there (``UNIMPLEMENTED`` from a wrong address, say), else as `EngineError`.
     """
     message = f"{peer}: {error.details() or error.code().name}"
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it reads
-    for detail in status.details if status else ():
+    for detail in _details(error):
         bad = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(bad) and bad.field_violations:
@@ -154,6 +164,26 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return Unavailable(f"{message} (is the address right?)")
     return _BY_CODE.get(error.code(), EngineError)(message)
+
+
+def _details(error: grpc.aio.AioRpcError) -> Iterable[any_pb2.Any]:
+    """What goes with a status; nothing where it goes with another one that gRPC put a status of its own over."""
+    try:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it reads
+    except (ValueError, DecodeError):
+        return ()
+    return status.details if status else ()
+
+
+def _shorten(text: str, longest: int) -> str:
+    """The start of a text, as long as gRPC can send it: what is not printable ASCII takes three bytes a byte."""
+    length = 0
+    for position, character in enumerate(text):
+        plain = " " <= character <= "~" and character != "%"
+        length += 1 if plain else 3 * len(character.encode("utf-8", "replace"))
+        if length > longest:
+            return f"{text[:position]}…"
+    return text
 
 
 def _pack(

@@ -86,6 +86,56 @@ async def test_a_bad_field_arrives_by_name_on_a_stream_too() -> None:
     assert rpc_status.from_call(raised.value).details[0].Unpack(bad)
 
 
+@pytest.mark.parametrize("character", ["x", "%", "é", "中", "\U0001f600", "\n"])
+@pytest.mark.parametrize("length", [300, 2_000, 100_000])
+async def test_a_long_value_does_not_change_what_an_error_is(
+    character: str, length: int
+) -> None:
+    value = character * length
+    for error in (
+        errors.InvalidArgument("config.voice", f"{value} is not known", ["a", "b"]),
+        errors.InvalidArgument(value, "is not known", [value, value]),
+        errors.FailedPrecondition(value),
+        errors.Full(value),
+    ):
+        async with stub_that_fails(error) as stub:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stub.Prepare(PrepareRequest())
+        assert raised.value.code() is error.code
+        arrived = errors.from_rpc_error(raised.value, "llm")
+        assert type(arrived) is type(error)
+        if isinstance(arrived, errors.InvalidArgument):
+            assert isinstance(error, errors.InvalidArgument)
+            assert (arrived.field, arrived.problem) == (error.field, error.problem)
+
+
+def test_a_short_value_stays_whole() -> None:
+    error = errors.InvalidArgument("f", "x" * 290, "y" * 290)
+    assert error.message == f"f: {'x' * 290}; allowed: {'y' * 290}"
+
+
+@pytest.mark.parametrize(
+    ("details", "attached"),
+    [
+        ("late", errors.Unavailable("late").to_status().SerializeToString()),
+        ("late", errors.DeadlineExceeded("early").to_status().SerializeToString()),
+        ("late", b"\xff"),
+    ],
+)
+def test_details_of_another_status_count_for_nothing(
+    details: str, attached: bytes
+) -> None:
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(("grpc-status-details-bin", attached)),
+        details,
+    )
+    arrived = errors.from_rpc_error(error, "llm")
+    assert isinstance(arrived, errors.DeadlineExceeded)
+    assert arrived.message == "llm: late"
+
+
 async def test_a_failure_that_nobody_foresaw_tells_its_kind_and_no_more() -> None:
     async with stub_that_fails(ValueError("secret words")) as stub:
         with pytest.raises(grpc.aio.AioRpcError, match="ValueError") as raised:
