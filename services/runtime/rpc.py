@@ -14,12 +14,18 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from services.runtime import metrics, telemetry
 from services.runtime.admission import Admission
-from services.runtime.errors import AntiphonError, Cancelled, EngineError
+from services.runtime.errors import (
+    AntiphonError,
+    Cancelled,
+    EngineError,
+    InvalidArgument,
+)
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -62,7 +68,12 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                 cast(Behavior, handler.unary_unary), method, admit=False
             )
             make = grpc.unary_unary_rpc_method_handler
-        return make(behavior, handler.request_deserializer, handler.response_serializer)
+        deserialize = (
+            handler.request_deserializer
+            if handler.request_streaming
+            else _kept(handler.request_deserializer)
+        )
+        return make(behavior, deserialize, handler.response_serializer)
 
     def _around(self, behavior: Behavior, method: str, admit: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -81,6 +92,8 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                 record_exception=False,
             ) as span:
                 try:
+                    if isinstance(request, DecodeError):
+                        raise request
                     with self._admission.stream() if admit else nullcontext():
                         return await behavior(request, context)
                 except asyncio.CancelledError:
@@ -91,6 +104,14 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                 except AntiphonError as error:
                     code = error.code
                     await _abort(context, error)
+                except DecodeError:
+                    code = grpc.StatusCode.INVALID_ARGUMENT
+                    await _abort(
+                        context,
+                        InvalidArgument(
+                            "", "the message is not what the contract says"
+                        ),
+                    )
                 except grpc.aio.AbortError:
                     code = grpc.StatusCode.UNKNOWN
                     raise
@@ -113,6 +134,18 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                     ).observe(time.perf_counter() - started)
 
         return run
+
+
+def _kept(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Gives the handler what is wrong with a single request, which gRPC would report without asking it."""
+
+    def run(serialized: bytes) -> Any:
+        try:
+            return deserialize(serialized) if deserialize else serialized
+        except DecodeError as error:
+            return error
+
+    return run
 
 
 async def _abort(
