@@ -215,7 +215,7 @@ def _settings() -> _Setting:
     if path:
         try:
             document = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
 
     def setting(part: Part, name: str) -> str | None:

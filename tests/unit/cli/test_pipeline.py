@@ -107,6 +107,17 @@ def test_the_settings_file_counts_and_the_environment_wins(
     assert "whisper-tiny-en" in made.models
 
 
+@pytest.mark.parametrize("content", [b"stt: {port: \xff\xfe}\n", b"stt: {port: 6001"])
+def test_a_settings_file_that_cannot_be_read_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_bytes(content)
+    monkeypatch.setenv("ANTIPHON_CONFIG", str(file))
+    with pytest.raises(BadPlan, match=r"ANTIPHON_CONFIG=.*antiphon\.yaml"):
+        plan()
+
+
 def test_a_free_port_is_chosen_and_told_where_the_user_asks_for_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
