@@ -1,5 +1,7 @@
 """Audio files in and out: any file that libsndfile reads becomes what a conversation takes."""
 
+import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def read_speech(path: Path) -> bytes:
 
 
 def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
-    """Channels are averaged, the rate becomes `INPUT_RATE`, values outside [-1, 1] are cut.
+    """Values outside [-1, 1] are cut, channels are averaged, the rate becomes `INPUT_RATE`.
 
     Args:
         samples: ``float32 [samples, channels]``.
@@ -50,7 +52,8 @@ def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
     Returns:
         16-bit little-endian mono PCM.
     """
-    mono = np.clip(np.nan_to_num(samples).mean(axis=1), -1.0, 1.0)
+    # Cut first: the sum of two channels of infinities would overflow.
+    mono = np.clip(np.nan_to_num(samples), -1.0, 1.0).mean(axis=1)
     whole = np.clip(np.round(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(
         np.int16
     )
@@ -81,23 +84,55 @@ def duration(pcm: bytes, rate: int = INPUT_RATE) -> float:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before a conversation whether its answer can be saved.
+    """Find out before a conversation whether its answer can be saved; makes its folder.
 
     Raises:
-        UnreadableAudio: its ending names no format that can be written.
+        UnreadableAudio: its ending names no format that can be written, or the file cannot be opened for writing.
     """
-    if path.suffix.lstrip(".").upper() not in soundfile.available_formats():
+    # Headerless RAW has no subtype of its own, and says nothing of its rate.
+    if _format(path) not in soundfile.available_formats().keys() - {"RAW"}:
         raise UnreadableAudio(f"{path}: name a .wav, .flac or .ogg file")
+    try:
+        # Where a file has the folder's name, "Not a directory" says more than mkdir's "File exists".
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        real = Path(os.path.realpath(path))
+        new = not real.exists()
+        # What an earlier conversation left stays until there is an answer to take its place.
+        with real.open("ab"):
+            pass
+        if new:
+            real.unlink()
+    except OSError as error:
+        raise _unsaved(path, error) from None
 
 
 def write_speech(path: Path, pcm: bytes, rate: int) -> None:
-    """Save 16-bit mono PCM in the format that the file's ending names.
+    """Save 16-bit mono PCM in the format that the file's ending names, or leave no file.
 
     Raises:
         UnreadableAudio: it cannot be written there.
     """
+    encoded = io.BytesIO()
+    try:
+        soundfile.write(encoded, np.frombuffer(pcm, "<i2"), rate, format=_format(path))
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise UnreadableAudio(f"{path}: {error}") from None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.frombuffer(pcm, "<i2"), rate)
-    except (OSError, soundfile.SoundFileError, ValueError) as error:
-        raise UnreadableAudio(f"{path}: {error}") from None
+        path.write_bytes(encoded.getvalue())
+    except OSError as error:
+        if path.is_file():
+            Path(os.path.realpath(path)).unlink()
+        raise _unsaved(path, error) from None
+
+
+def _format(path: Path) -> str:
+    """What libsndfile calls the format that a file's ending names."""
+    return path.suffix.lstrip(".").upper()
+
+
+def _unsaved(path: Path, error: OSError) -> UnreadableAudio:
+    return UnreadableAudio(
+        f"{path}: an answer cannot be saved there: {error.strerror or error}"
+    )

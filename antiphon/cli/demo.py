@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from antiphon.cli import audio
 from antiphon.cli.board import Board
 from antiphon.cli.failures import CommandError
 from antiphon.cli.pipeline import Plan, plan
@@ -40,6 +41,7 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
         raise CommandError(
             f"{speech} is not here: name a recording, antiphon demo FILE"
         )
+    audio.check_writable(output)
     console = Console(highlight=False, markup=False)
     made = plan(for_people=console.is_terminal)
     await check_ports(made)

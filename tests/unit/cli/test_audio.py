@@ -1,6 +1,10 @@
 """Any audio file becomes what a conversation takes."""
 
+import errno
 import io
+import os
+import resource
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +53,14 @@ def test_wild_values_are_cut_and_never_wrap_around(values: list[float]) -> None:
             assert sample > 0
         elif value < -0.001:
             assert sample < 0
+
+
+def test_infinities_are_cut_without_a_warning() -> None:
+    samples = np.full((100, 2), np.inf, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pcm = audio.to_speech(samples, audio.INPUT_RATE)
+    assert set(np.frombuffer(pcm, "<i2").tolist()) == {32_767}
 
 
 @given(st.binary(max_size=9_000), st.sampled_from([0.02, 0.04, 0.08]))
@@ -102,7 +114,55 @@ def test_answers_are_saved_without_loss_in_folders_made_for_them(
     assert (samples.tobytes(), rate) == (pcm, 24_000)
 
 
-@pytest.mark.parametrize("name", ["answer.txt", "answer"])
+@pytest.mark.parametrize("name", ["answer.txt", "answer", "answer.raw"])
 def test_endings_that_name_no_format_are_refused_beforehand(name: str) -> None:
     with pytest.raises(audio.UnreadableAudio, match=r"\.wav"):
         audio.check_writable(Path(name))
+
+
+@pytest.mark.parametrize("place", ["a-file", "a-file/below", "/proc"])
+def test_a_place_where_nothing_can_be_saved_is_refused_beforehand_with_the_reason(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "a-file").write_bytes(b"")
+    # Nobody can make a file in /proc, not even who may write everywhere.
+    path = tmp_path / place / "answer.wav"
+    with pytest.raises(audio.UnreadableAudio, match=r"answer\.wav") as refused:
+        audio.check_writable(path)
+    reasons = (errno.ENOTDIR, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
+    assert any(os.strerror(reason) in str(refused.value) for reason in reasons)
+
+
+def test_checking_beforehand_makes_the_folder_and_touches_no_file(
+    tmp_path: Path,
+) -> None:
+    new, old = tmp_path / "new" / "answer.wav", tmp_path / "answer.wav"
+    old.write_bytes(b"an earlier answer")
+    audio.check_writable(new)
+    audio.check_writable(old)
+    assert new.parent.is_dir()
+    assert not new.exists()
+    assert old.read_bytes() == b"an earlier answer"
+
+
+def test_a_failed_write_says_why_and_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "answer.wav"
+    audio.check_writable(path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        with pytest.raises(audio.UnreadableAudio) as refused:
+            audio.write_speech(path, bytes(48_000), 24_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.strerror(errno.EFBIG) in str(refused.value)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_device_is_said_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "answer.wav"
+    path.symlink_to("/dev/full")
+    with pytest.raises(audio.UnreadableAudio, match=os.strerror(errno.ENOSPC)):
+        audio.write_speech(path, bytes(48_000), 24_000)
+    assert path.is_char_device()

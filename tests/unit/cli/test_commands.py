@@ -1,6 +1,7 @@
 """The ``antiphon`` command as scripts use it: a process of its own against a scripted gateway."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -242,6 +243,22 @@ async def test_files_that_are_no_audio_are_exit_status_2(tmp_path: Path) -> None
         done = await _antiphon("talk", *arguments)
         assert done.status == 2, done
         assert "Traceback" not in done.err
+
+
+async def test_an_answer_that_cannot_be_saved_is_refused_before_anybody_talks(
+    question: Path, tmp_path: Path
+) -> None:
+    below_a_file = tmp_path / "question.flac" / "answer.wav"
+    async with scripted_gateway(_answer) as gateway:
+        done = await _antiphon(
+            *("talk", str(question), "--gateway", gateway.target),
+            *("-o", str(below_a_file)),
+        )
+        assert gateway.exchanges == []
+    assert done.status == 2
+    assert os.strerror(errno.ENOTDIR) in done.err
+    demo = await _antiphon("demo", "-o", str(below_a_file))
+    assert (demo.status, demo.out) == (2, "")
 
 
 async def test_describe_lists_voices_models_and_what_is_away() -> None:
