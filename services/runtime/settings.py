@@ -6,6 +6,8 @@ then environment variables, then flags. ``--help`` of every service lists all of
 
 import os
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,6 +21,8 @@ from pydantic_settings import (
 )
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
+SECTIONS = ("gateway", "stt", "llm", "llm_local", "tts")
+"""Of the YAML file; each process reads its own."""
 
 
 class ProcessSettings(BaseSettings):
@@ -67,6 +71,7 @@ class ProcessSettings(BaseSettings):
         Args:
             arguments: command line without the program's name; default: this process's.
         """
+        cls._warn_of_unknown_variables()
         try:
             return CliApp.run(
                 cls, cli_args=sys.argv[1:] if arguments is None else arguments
@@ -85,6 +90,24 @@ class ProcessSettings(BaseSettings):
                 file=sys.stderr,
             )
             raise SystemExit(2) from None
+
+    @classmethod
+    def _warn_of_unknown_variables(cls) -> None:
+        prefix = cls.model_config.get("env_prefix", "")
+        known = [f"{prefix}{name}".upper() for name in cls.model_fields]
+        others = tuple(
+            f"ANTIPHON_{section}_".upper()
+            for section in SECTIONS
+            if section.startswith(f"{cls.section}_")
+        )
+        for name in sorted(os.environ):
+            if (
+                prefix
+                and name.upper().startswith(prefix)
+                and not name.upper().startswith(others)
+                and name.upper() not in known
+            ):
+                _warn(f"{name} is no setting and is ignored", name.upper(), known)
 
 
 class ServiceSettings(ProcessSettings):
@@ -120,15 +143,32 @@ class _YamlSection(PydanticBaseSettingsSource):
         if not path:
             return {}
         try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
+            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
             print(f"{CONFIG_VARIABLE}={path}: {error}", file=sys.stderr)
             raise SystemExit(2) from None
-        values = document.get(section, {}) if isinstance(document, dict) else None
-        if not isinstance(values, dict):
+        # Where every line is a comment, YAML says null.
+        document = {} if document is None else document
+        if not isinstance(document, dict):
+            document = {section: document}
+        for name in document:
+            if name != section and name not in SECTIONS:
+                problem = f"{CONFIG_VARIABLE}={path}: section {name!r} is nobody's and is ignored"
+                _warn(problem, str(name), SECTIONS)
+        values = document.get(section)
+        values = {} if values is None else values
+        if not isinstance(values, dict) or not all(
+            isinstance(name, str) for name in values
+        ):
             print(
                 f"{CONFIG_VARIABLE}={path}: section {section!r} must map setting names to values",
                 file=sys.stderr,
             )
             raise SystemExit(2)
         return values
+
+
+def _warn(problem: str, name: str, known: Iterable[str]) -> None:
+    near = get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    print(f"warning: {problem}{hint}", file=sys.stderr)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import GatewaySettings
+from services.llm.settings import LlmSettings
 from services.runtime.settings import CONFIG_VARIABLE
 
 
@@ -40,7 +41,15 @@ def test_a_wrong_setting_is_named(
 
 
 @pytest.mark.parametrize(
-    "text", ["gateway: 3", "gateway: {", "gateway: {silense: 0.5}"]
+    "text",
+    [
+        "gateway: 3",
+        "gateway: {",
+        "gateway: {silense: 0.5}",
+        "gateway: {1: 2}",
+        "- gateway",
+        "gateway: {instructions: caf\xe9}",
+    ],
 )
 def test_a_wrong_file_is_named(
     text: str,
@@ -49,13 +58,54 @@ def test_a_wrong_file_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "antiphon.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="latin-1")
     monkeypatch.setenv(CONFIG_VARIABLE, str(file))
     with pytest.raises(SystemExit) as left:
         GatewaySettings.load([])
     assert left.value.code == 2
     error = capsys.readouterr().err
     assert "antiphon.yaml" in error or "silense" in error
+
+
+@pytest.mark.parametrize("text", ["", "gateway:\n  # silence: 0.5\n", "# gateway:\n"])
+def test_a_section_whose_lines_are_all_comments_is_empty(
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text(text)
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    assert GatewaySettings.load([]) == GatewaySettings()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_section_that_nobody_reads_is_told_of_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text("gatway: {silence: 0.5}\n7: {}\nstt: {}\ngateway: {lead: 0.5}\n")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    assert GatewaySettings.load([]).lead == 0.5
+    wrong, odd = capsys.readouterr().err.splitlines()
+    assert "'gatway'" in wrong
+    assert "did you mean gateway?" in wrong
+    assert "section 7 " in odd
+
+
+def test_a_variable_that_is_no_setting_is_told_of_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTIPHON_LLM_UPSTREAM", "[]")
+    monkeypatch.setenv("ANTIPHON_LLM_PORT", "7")
+    monkeypatch.setenv("ANTIPHON_LLM_LOCAL_PRT", "another section's")
+    assert LlmSettings.load([]).port == 7
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: ANTIPHON_LLM_UPSTREAM is no setting")
+    assert line.endswith("did you mean ANTIPHON_LLM_UPSTREAMS?")
 
 
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
