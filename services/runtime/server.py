@@ -77,7 +77,12 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     provider = telemetry.configure(service.name)
-    metrics_server, metrics_thread = metrics.serve(settings.metrics_port, settings.host)
+    try:
+        metrics_server, metrics_thread = metrics.serve(
+            settings.metrics_port, settings.host
+        )
+    except OSError as error:
+        raise cannot_listen(settings, "metrics_port", error) from None
     service.admission = Admission(settings.max_streams)
     server = create_server(settings, service.admission)
     healthy = health.aio.HealthServicer()
@@ -150,14 +155,32 @@ def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     Raises:
         OSError: it is taken.
     """
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        return server.add_insecure_port(f"{host}:{settings.port}")
+        return server.add_insecure_port(f"{_bracketed(settings.host)}:{settings.port}")
     except RuntimeError:
-        prefix = settings.model_config.get("env_prefix", "")
-        raise OSError(
-            f"cannot listen on {host}:{settings.port}: stop what holds the port, or set {prefix}PORT or {prefix}HOST"
-        ) from None
+        raise cannot_listen(settings, "port") from None
+
+
+def cannot_listen(
+    settings: ServiceSettings, name: str, error: OSError | None = None
+) -> OSError:
+    """What to say where a port cannot be had.
+
+    Args:
+        settings: with the host and the port.
+        name: of the port's setting.
+        error: what the system said, where it said something.
+    """
+    prefix = settings.model_config.get("env_prefix", "")
+    reason = f" ({error.strerror})" if error and error.strerror else ""
+    return OSError(
+        f"cannot listen on {_bracketed(settings.host)}:{getattr(settings, name)}{reason}: stop what holds the port, "
+        f"or set {prefix}{name.upper()} or {prefix}HOST"
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _set_health(
