@@ -14,8 +14,9 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime import models
+from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
-from services.runtime.server import Service
+from services.runtime.server import Service, cannot_listen
 
 log = get_logger(__name__)
 
@@ -38,7 +39,7 @@ class Gateway(Service):
         self._stages = Stages(
             self._settings.stt, self._settings.llm, self._settings.tts
         )
-        self._voice = SileroVoice(self._model())
+        self._voice = self._load_voice()
         self._sessions = Sessions(self._settings, self._stages, self._voice)
         self._http = HttpFront(self._stages, self.admission)
         add_ConversationServicer_to_server(
@@ -49,7 +50,10 @@ class Gateway(Service):
         """Warm hearing and the channels, and listen for HTTP."""
         await self._voice.probabilities(VoiceState(), np.zeros((1, WINDOW), np.float32))
         await self._stages.abilities()
-        port = await self._http.start(self._settings.host, self._settings.http_port)
+        try:
+            port = await self._http.start(self._settings.host, self._settings.http_port)
+        except OSError as error:
+            raise cannot_listen(self._settings, "http_port", error) from None
         log.info("http", port=port, stages=await self._stages.health())
 
     async def drain(self) -> None:
@@ -62,10 +66,16 @@ class Gateway(Service):
         await self._voice.close()
         await self._stages.close()
 
-    def _model(self) -> Path:
+    def _load_voice(self) -> SileroVoice:
         name = self._settings.voice_model
-        return (
+        model = (
             Path(name)
             if name.endswith(".onnx")
             else models.locate(name) / "silero_vad.onnx"
         )
+        try:
+            return SileroVoice(model)
+        except Exception as error:  # onnxruntime's errors share no base
+            raise FailedPrecondition(
+                f"ANTIPHON_GATEWAY_VOICE_MODEL: {model} is missing or no model of voice activity: {error}"
+            ) from error

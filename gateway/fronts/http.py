@@ -1,6 +1,9 @@
 """The HTTP front: is the gateway alive, and are its stages there?"""
 
+import logging
+
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
@@ -21,7 +24,7 @@ class HttpFront:
         application.add_routes(
             [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
         )
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, logger=_errors())
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port.
@@ -56,3 +59,14 @@ class HttpFront:
         )
         body = {"status": status, "stages": health}
         return web.json_response(body, status=200 if ready else 503)
+
+
+def _errors() -> logging.Logger:
+    """Where our faults are logged; who sends what is no HTTP is told so, and is no news."""
+    logger = logging.getLogger(f"{__name__}.requests")
+    logger.addFilter(_ours)
+    return logger
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

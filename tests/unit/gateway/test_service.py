@@ -1,0 +1,64 @@
+"""What an operator is told who set the gateway wrongly, and what strangers on its HTTP port cause."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.fronts.http import HttpFront
+from gateway.service import Gateway
+from gateway.settings import GatewaySettings
+from gateway.stages.directory import Stages
+from services.runtime.admission import Admission
+from services.runtime.errors import FailedPrecondition
+from services.runtime.models import catalogue
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_voice_model_that_is_none_is_named(there: bool, tmp_path: Path) -> None:
+    model = tmp_path / "voice.onnx"
+    if there:
+        model.write_bytes(b"no model")
+    gateway = Gateway(GatewaySettings(voice_model=str(model)))
+    gateway.admission = Admission(1)
+    with pytest.raises(FailedPrecondition, match=r"VOICE_MODEL: .*voice\.onnx"):
+        gateway.register(grpc.aio.server())
+
+
+@pytest.mark.skipif(
+    not catalogue()["silero-vad"].present, reason="the model has not been fetched"
+)
+async def test_a_taken_http_port_is_named_with_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        gateway = Gateway(
+            GatewaySettings(http_port=port, stt="[::1]:1", llm="[::1]:1", tts="[::1]:1")
+        )
+        gateway.admission = Admission(1)
+        gateway.register(grpc.aio.server())
+        with pytest.raises(OSError, match=f":{port}.*ANTIPHON_GATEWAY_HTTP_PORT"):
+            await gateway.start()
+        await gateway.stop()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\n\r\n\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n"]
+)
+async def test_what_is_no_http_is_refused_without_a_log(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    stages = Stages("[::1]:1", "[::1]:1", "[::1]:1")
+    front = HttpFront(stages, Admission(1))
+    port = await front.start("127.0.0.1", 0)
+    with caplog.at_level(logging.INFO):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await reader.readline()
+        writer.close()
+        await front.stop()
+    await stages.close()
+    assert b" 400 " in answer
+    assert not caplog.records
