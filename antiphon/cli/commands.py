@@ -177,9 +177,9 @@ def talk(
 def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -> None:
     r"""Start everything on this machine and keep it running until Ctrl-C.
 
-    Missing models are fetched first. What dies is started again; what cannot start at all stops everything. Settings
-    are environment variables, or the YAML file that ANTIPHON_CONFIG names; `python -m services.stt --help` lists
-    those of one process.
+    Missing models are fetched first. What dies or hangs is started again; what cannot start at all stops everything.
+    Settings are environment variables, or the YAML file that ANTIPHON_CONFIG names; `python -m services.stt --help`
+    lists those of one process.
 
     \b
     Examples:

@@ -1,9 +1,10 @@
-"""Keeps the processes of one machine running: starts them in order, restarts what dies, stops all, leaves no orphan."""
+"""Keeps the processes of one machine running: starts them in order, restarts what dies or hangs, stops all, leaves no orphan."""
 
 from antiphon.supervisor.health import GrpcHealth, HttpHealth, Probe
 from antiphon.supervisor.restarts import RestartPolicy, Restarts
 from antiphon.supervisor.spec import Observer, ProcessSpec, State
 from antiphon.supervisor.supervisor import CannotStart, Supervisor
+from antiphon.supervisor.watch import WatchPolicy
 
 __all__ = [
     "CannotStart",
@@ -16,4 +17,5 @@ __all__ = [
     "Restarts",
     "State",
     "Supervisor",
+    "WatchPolicy",
 ]

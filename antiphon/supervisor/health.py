@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 
 _ANSWER_SECONDS = 2.0
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Probe(Protocol):
@@ -14,6 +15,10 @@ class Probe(Protocol):
 
     async def ready(self) -> bool:
         """Whether it is ready; False also where nobody answers."""
+        ...
+
+    async def alive(self, seconds: float) -> bool:
+        """Whether it answers anything at all within so many seconds."""
         ...
 
 
@@ -32,21 +37,35 @@ class GrpcHealth:
 
     async def ready(self) -> bool:
         """Whether it is ready; False also where nobody answers."""
+        try:
+            answer = await self._check(_ANSWER_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    async def alive(self, seconds: float) -> bool:
+        """Whether it answers anything at all within so many seconds."""
+        try:
+            await self._check(seconds)
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in _NO_ANSWER
+        return True
+
+    async def _check(self, seconds: float) -> health_pb2.HealthCheckResponse:
         async with grpc.aio.insecure_channel(
             # Channels share connections by address, and with them the wait after a refused one.
             self._target,
             options=(("grpc.use_local_subchannel_pool", 1),),
         ) as channel:
-            try:
-                check = channel.unary_unary(
-                    f"/{health.SERVICE_NAME}/Check",
-                    request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                    response_deserializer=health_pb2.HealthCheckResponse.FromString,
-                )
-                answer = await check(self._request, timeout=_ANSWER_SECONDS)
-            except grpc.aio.AioRpcError:
-                return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            check = channel.unary_unary(
+                f"/{health.SERVICE_NAME}/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            answer: health_pb2.HealthCheckResponse = await check(
+                self._request, timeout=seconds
+            )
+            return answer
 
 
 class HttpHealth:
@@ -61,14 +80,21 @@ class HttpHealth:
 
     async def ready(self) -> bool:
         """Whether it is ready; False also where nobody answers."""
+        return (await self._status(_ANSWER_SECONDS)).split()[1:2] == [b"200"]
+
+    async def alive(self, seconds: float) -> bool:
+        """Whether it answers anything at all within so many seconds."""
+        return bool(await self._status(seconds))
+
+    async def _status(self, seconds: float) -> bytes:
+        """The first line of the answer; empty where there is none."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_connection(self._host, self._port)
                 try:
                     writer.write(self._request)
-                    status = await reader.readline()
+                    return await reader.readline()
                 finally:
                     writer.close()
         except (OSError, TimeoutError, ValueError):
-            return False
-        return status.split()[1:2] == [b"200"]
+            return b""

@@ -9,6 +9,7 @@ from typing import Any
 from antiphon.supervisor.process import Child
 from antiphon.supervisor.restarts import RestartPolicy, Restarts
 from antiphon.supervisor.spec import Observer, ProcessSpec, State
+from antiphon.supervisor.watch import WatchPolicy, until_silent
 
 PROBE_SECONDS = 0.15
 """Between two questions to a process that is loading."""
@@ -58,6 +59,7 @@ class Supervisor:
         observer: Observer,
         policy: RestartPolicy | None = None,
         grace: float = 10.0,
+        watch: WatchPolicy | None = None,
     ) -> None:
         """Prepare, start nothing.
 
@@ -66,11 +68,13 @@ class Supervisor:
             observer: is told what happens.
             policy: when to restart what died.
             grace: seconds from SIGTERM to SIGKILL.
+            watch: when to take a process for hanging that was ready; it is killed and started again.
         """
         policy = policy or RestartPolicy()
         self._kept = {spec.name: _Kept(spec, Restarts(policy)) for spec in specs}
         self._observer = observer
         self._grace = grace
+        self._watch = watch or WatchPolicy()
         self._stopping = asyncio.Event()
         self._all_ready = asyncio.Event()
         self._hopeless: CannotStart | None = None
@@ -146,6 +150,7 @@ class Supervisor:
         self._tell(kept, State.LOADING)
         began = loop.time()
         healthy_since: float | None = None
+        hangs = False
         child = kept.child = await Child.start(kept.spec, say)
         ending = asyncio.create_task(child.ended())
         try:
@@ -155,7 +160,15 @@ class Supervisor:
                 kept.ready.set()
                 if all(each.ready.is_set() for each in self._kept.values()):
                     self._all_ready.set()
-                await _first(asyncio.shield(ending), self._stopping.wait())
+                await _first(
+                    asyncio.shield(ending),
+                    self._stopping.wait(),
+                    until_silent(kept.spec.probe, self._watch),
+                )
+                hangs = not ending.done() and not self._stopping.is_set()
+                if hangs:
+                    # One that is stopped would not even hear SIGTERM.
+                    child.kill()
             if self._stopping.is_set() and not ending.done():
                 await self._stop_child(kept, child, ending)
             status = await ending
@@ -171,8 +184,8 @@ class Supervisor:
             self._hopeless = CannotStart(kept.spec.name, status, kept.lines)
             self._stopping.set()
         else:
-            detail = f"in {wait:g} s; it ended with {describe(status)}"
-            self._tell(kept, State.RESTARTING, detail)
+            why = "answered no more" if hangs else f"ended with {describe(status)}"
+            self._tell(kept, State.RESTARTING, f"in {wait:g} s; it {why}")
         return wait
 
     async def _until_ready(self, kept: _Kept, ending: asyncio.Task[int]) -> bool:

@@ -1,8 +1,9 @@
 """A supervised process that follows a script, given as its arguments.
 
-    child.py PORT [die-at-once STATUS | die-when FIFO | stubborn | fork FIFO | journal FILE NAME | environment NAME] ...
+    child.py PORT [die-at-once STATUS | die-when FIFO | stubborn | fork FIFO | journal FILE NAME | environment NAME |
+                   leave-after ANSWERS] ...
 
-It answers HTTP on PORT as soon as it is ready.
+It answers HTTP on PORT as soon as it is ready; after so many answers it says that it is not ready any more.
 """
 
 import contextlib
@@ -16,8 +17,13 @@ from pathlib import Path
 
 
 class _Healthy(http.server.BaseHTTPRequestHandler):
+    answers = float("inf")
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        _Healthy.answers -= 1
+        if _Healthy.answers < 0:
+            print("leaving", flush=True)
+        self.send_response(503 if _Healthy.answers < 0 else 200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -48,6 +54,8 @@ def main() -> None:
                         stdin=subprocess.DEVNULL,
                         stdout=held,
                     )
+            case ["leave-after", answers, *script]:
+                _Healthy.answers = int(answers)
             case ["environment", variable, *script]:
                 print(f"{variable}={os.environ.get(variable)}", flush=True)
             case ["journal", file, name, *script]:

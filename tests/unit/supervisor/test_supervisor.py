@@ -19,6 +19,7 @@ from antiphon.supervisor import (
     RestartPolicy,
     State,
     Supervisor,
+    WatchPolicy,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -89,11 +90,11 @@ def _spec(name: str, *script: str, after: tuple[str, ...] = ()) -> ProcessSpec:
 
 @asynccontextmanager
 async def _running(
-    *specs: ProcessSpec, grace: float = 10.0
+    *specs: ProcessSpec, grace: float = 10.0, watch: WatchPolicy | None = None
 ) -> AsyncIterator[tuple[Supervisor, Recorder]]:
     """All of them ready; stopped at the end."""
     recorder = Recorder()
-    supervisor = Supervisor(specs, recorder, QUICK, grace)
+    supervisor = Supervisor(specs, recorder, QUICK, grace, watch)
     running = asyncio.create_task(supervisor.run())
     try:
         async with asyncio.timeout(20):
@@ -135,6 +136,23 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         first, second = await recorder.pids("stt", 2)
         assert first != second
         assert not psutil.pid_exists(first)
+
+
+async def test_what_hangs_is_killed_and_started_again() -> None:
+    watch = WatchPolicy(every=0.05, answer=0.5, misses=2)
+    async with _running(_spec("stt"), watch=watch) as (_, recorder):
+        (hanging,) = await recorder.pids("stt")
+        os.kill(hanging, signal.SIGSTOP)
+        await recorder.until(lambda: recorder.states.count(("stt", State.READY)) > 1)
+        assert not psutil.pid_exists(hanging)
+        assert ("stt", State.RESTARTING) in recorder.states
+
+
+async def test_what_answers_that_it_is_not_ready_any_more_is_left_in_peace() -> None:
+    watch = WatchPolicy(every=0.01, answer=20, misses=2)
+    async with _running(_spec("stt", "leave-after", "1"), watch=watch) as (_, recorder):
+        await recorder.until(lambda: recorder.lines.count(("stt", "leaving")) >= 5)
+        assert ("stt", State.RESTARTING) not in recorder.states
 
 
 async def test_what_cannot_start_stops_everything_and_shows_what_it_said() -> None:
