@@ -196,6 +196,8 @@ def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -
     console = Console(highlight=False, markup=False)
     with failures.Reported():
         made = plan(only, without, log_level, for_people=console.is_terminal)
+        for note in made.notes:
+            click.echo(note)
         fetch_missing(made.models, click.echo)
     _run(keep_up(made, console))
 

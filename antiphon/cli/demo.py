@@ -45,6 +45,8 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
     console = Console(highlight=False, markup=False)
     made = plan(for_people=console.is_terminal)
     await check_ports(made)
+    for note in made.notes:
+        console.print(note)
     console.print("1. Models", style="bold")
     await asyncio.to_thread(fetch_missing, made.models, console.print)
     console.print("2. Processes", style="bold")

@@ -4,16 +4,17 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from antiphon.cli.failures import CommandError
+from antiphon.cli.upstreams import point_at
 from antiphon.supervisor import GrpcHealth, HttpHealth, Probe, ProcessSpec
 from services.runtime.settings import CONFIG_VARIABLE
 
@@ -133,12 +134,14 @@ class Plan:
         ports: that they will take.
         models: in the catalogue, that they need.
         addresses: ``host:port`` by process, as others on this machine reach it.
+        notes: sentences for people about what is not started.
     """
 
     specs: list[ProcessSpec] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def plan(
@@ -150,7 +153,7 @@ def plan(
     """The processes of the CPU default, as settings have them.
 
     Args:
-        only: names; default: all.
+        only: names; default: all, without the local language model where no upstream points at it.
         without: names to leave out.
         log_level: for all of them; default: their own settings.
         for_people: their logs are read on a terminal, though they cannot see it.
@@ -168,8 +171,13 @@ def plan(
     setting = _settings()
     made = Plan()
     numbers = _numbers(chosen, setting)
+    if not only and _local_is_idle(chosen, numbers, setting):
+        chosen = [part for part in chosen if part.name != "llm-local"]
+        made.notes.append(
+            "llm-local is not started: none of the upstreams that are set points at it"
+        )
     for part in chosen:
-        host = setting(part, "host") or "127.0.0.1"
+        host = _host(part, setting)
         reached = "127.0.0.1" if host in _EVERYWHERE else host
         environment = dict(_SHARED)
         for name, _ in part.ports:
@@ -205,7 +213,9 @@ def taken(ports: Iterable[Port]) -> list[Port]:
     return [port for port in ports if not _free(port.host, port.number)]
 
 
-_Setting = Callable[[Part, str], str | None]
+class _Setting(Protocol):
+    def __call__(self, part: Part, name: str) -> Any:
+        """What the user has set, None if nothing; from the file it may be of any kind."""
 
 
 def _settings() -> _Setting:
@@ -218,13 +228,12 @@ def _settings() -> _Setting:
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
 
-    def setting(part: Part, name: str) -> str | None:
+    def setting(part: Part, name: str) -> Any:
         value = os.environ.get(part.variable(name))
         if value:
             return value
         section = document.get(part.section) if isinstance(document, dict) else None
-        value = section.get(name) if isinstance(section, dict) else None
-        return None if value is None else str(value)
+        return section.get(name) if isinstance(section, dict) else None
 
     return setting
 
@@ -260,9 +269,28 @@ def _refuse_equal(ports: Sequence[Port]) -> None:
             )
 
 
-def _port(part: Part, name: str, value: str | None, default: int) -> int:
+def _host(part: Part, setting: _Setting) -> str:
+    return str(setting(part, "host") or "127.0.0.1")
+
+
+def _local_is_idle(
+    parts: Sequence[Part], numbers: dict[str, int], setting: _Setting
+) -> bool:
+    """Whether the local language model would run for nobody: the user has named upstreams, none of them this one."""
+    named = {part.name: part for part in parts}
+    if not {"llm", "llm-local"} <= named.keys():
+        return False
+    upstreams = setting(named["llm"], "upstreams")
+    local = named["llm-local"]
+    host = _host(local, setting)
+    return upstreams is not None and not point_at(
+        upstreams, host, numbers[local.variable("port")], host in _EVERYWHERE
+    )
+
+
+def _port(part: Part, name: str, value: Any, default: int) -> int:
     try:
-        number = default if value is None else int(value)
+        number = default if value is None else int(str(value))
     except ValueError:
         raise BadPlan(f"{part.variable(name)}={value}: must be a number") from None
     if not 0 <= number <= 65535:

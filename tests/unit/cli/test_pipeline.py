@@ -8,6 +8,7 @@ from typing import Self
 
 import grpc
 import pytest
+import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from antiphon.cli.commands import PROCESSES
@@ -87,6 +88,57 @@ def test_a_neighbour_set_by_the_user_is_left_alone(
     assert "ANTIPHON_GATEWAY_TTS" not in environment
     monkeypatch.setenv("ANTIPHON_LLM_UPSTREAMS", "[]")
     assert "ANTIPHON_LLM_UPSTREAMS" not in _environment("llm")
+
+
+_OTHER = "{name: mine, base_url: 'http://127.0.0.1:11434/v1', model: gemma3}"
+_LOCAL = "{name: local, base_url: 'http://localhost:8081/v1'}"
+_PROVIDER = "{name: far, provider: cerebras, model: some/model}"
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "local"),
+    [
+        (f"[{_OTHER}]", False),
+        (f"[{_OTHER}, {_PROVIDER}]", False),
+        (f"[{_PROVIDER}, {_LOCAL}]", True),
+        ("['nonsense']", True),
+        ("nonsense", True),
+    ],
+)
+@pytest.mark.parametrize("in_file", [True, False])
+def test_the_local_model_stays_away_where_no_upstream_points_at_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    upstreams: str,
+    local: bool,
+    in_file: bool,
+) -> None:
+    if in_file:
+        file = tmp_path / "antiphon.yaml"
+        file.write_text(f"llm: {{upstreams: {upstreams}}}\n")
+        monkeypatch.setenv("ANTIPHON_CONFIG", str(file))
+    else:
+        value = json.dumps(yaml.safe_load(upstreams))
+        monkeypatch.setenv("ANTIPHON_LLM_UPSTREAMS", value)
+    made = plan()
+    assert ("llm-local" in made.addresses) is local
+    assert ("llm-local" in [spec.name for spec in made.specs]) is local
+    assert ("smollm2-135m" in made.models) is local
+    assert len(made.notes) == (0 if local else 1)
+    assert all("llm-local is not started" in note for note in made.notes)
+
+
+def test_the_local_model_comes_where_it_is_asked_for_or_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = [{"name": "box", "base_url": "http://box:8081/v1"}]
+    monkeypatch.setenv("ANTIPHON_LLM_UPSTREAMS", json.dumps(elsewhere))
+    assert "llm-local" not in plan().addresses
+    assert "llm-local" in plan(only=("llm", "llm-local")).addresses
+    assert "llm-local" in plan(without=("llm",)).addresses
+    assert not plan(without=("llm-local",)).notes
+    monkeypatch.setenv("ANTIPHON_LLM_LOCAL_HOST", "0.0.0.0")
+    assert "llm-local" in plan().addresses
 
 
 def test_a_process_that_is_left_out_keeps_its_usual_address() -> None:
