@@ -19,12 +19,9 @@ from gateway.session import Session
 from gateway.sessions import Sessions
 from services.runtime.admission import Admission
 from services.runtime.contract import check_samples
-from services.runtime.errors import DeadlineExceeded, InvalidArgument
-from services.runtime.streams import read, write
+from services.runtime.errors import InvalidArgument
+from services.runtime.streams import first, read, write
 from services.runtime.units import PCM_BYTES, to_duration
-
-FIRST_MESSAGE_SECONDS = 10.0
-"""A stream that says nothing for longer would keep others out."""
 
 LAST_MESSAGE_SECONDS = 1.0
 """For a message that is being written when the conversation has failed."""
@@ -111,16 +108,10 @@ class _Heard:
 
 
 async def _first(context: Context) -> pb.ConversationConfig:
-    try:
-        async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-            first = await read(context)
-    except TimeoutError:
-        raise DeadlineExceeded(
-            f"config: did not come within {FIRST_MESSAGE_SECONDS:g} s"
-        ) from None
-    if first is None or first.WhichOneof("message") != "config":
+    message = await first(context)
+    if message is None or message.WhichOneof("message") != "config":
         raise InvalidArgument("config", "is missing", "it is the first message")
-    return first.config
+    return message.config
 
 
 async def _read(

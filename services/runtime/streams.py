@@ -6,7 +6,10 @@ from typing import Any, TypeVar, cast, overload
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without hints
 
-from services.runtime.errors import Cancelled
+from services.runtime.errors import Cancelled, DeadlineExceeded
+
+FIRST_MESSAGE_SECONDS = 10.0
+"""A stream that says nothing for longer would keep others out."""
 
 Message = TypeVar("Message")
 
@@ -21,6 +24,26 @@ async def read(stream: Any) -> Any:
     """The next message of a client's call or of a server's context; None at its end."""
     message = await stream.read()
     return None if message is grpc.aio.EOF else message
+
+
+async def first(
+    context: "grpc.aio.ServicerContext[Message, Any]",
+    seconds: float = FIRST_MESSAGE_SECONDS,
+) -> Message | None:
+    """The first message of a stream, which is its config; None if there is none.
+
+    Args:
+        context: the server's.
+        seconds: to wait for it.
+
+    Raises:
+        DeadlineExceeded: it did not come in time.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await read(context)
+    except TimeoutError:
+        raise DeadlineExceeded(f"config: did not come within {seconds:g} s") from None
 
 
 async def write(

@@ -8,6 +8,7 @@ from antiphon.v1 import stage_pb2, stt_pb2, stt_pb2_grpc
 from services.runtime import contract
 from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.server import Service
+from services.runtime.streams import first
 from services.runtime.units import to_duration
 from services.stt.engines import AUTO, ENGINES, Capabilities
 from services.stt.scheduler import Scheduler
@@ -61,10 +62,10 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
     ) -> None:
         """Transcribe one utterance while it is spoken."""
         can = self._capabilities()
-        first = await context.read()
-        if first is grpc.aio.EOF or first.WhichOneof("message") != "config":
+        message = await first(context)
+        if message is None or message.WhichOneof("message") != "config":
             raise InvalidArgument("config", "the first message must be the config")
-        config: stt_pb2.TranscribeConfig = first.config
+        config: stt_pb2.TranscribeConfig = message.config
         contract.check_turn("config.turn", config.turn)
         session = Session(self._scheduler, self._options(config, can))
         with contract.working_for(config.turn):

@@ -10,7 +10,7 @@ from antiphon.v1 import stage_pb2, tts_pb2, tts_pb2_grpc
 from services.runtime.contract import working_for
 from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.server import Service
-from services.runtime.streams import write
+from services.runtime.streams import first, write
 from services.tts.clauses import Policy
 from services.tts.config import read_config
 from services.tts.engines import (
@@ -95,13 +95,10 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
     ) -> None:
         """Speak one reply while it is written."""
         scheduler = self._working()
-        first = await context.read()
-        if (
-            not isinstance(first, tts_pb2.SynthesizeRequest)
-            or first.WhichOneof("message") != "config"
-        ):
+        message = await first(context)
+        if message is None or message.WhichOneof("message") != "config":
             raise InvalidArgument("config", "is missing", "it is the first message")
-        config = read_config(first.config, scheduler.capabilities)
+        config = read_config(message.config, scheduler.capabilities)
         session = Session(
             scheduler,
             self._info(scheduler),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +12,14 @@ import pytest
 
 from antiphon.v1 import audio_pb2, stage_pb2, stt_pb2, stt_pb2_grpc
 from services.runtime.admission import Admission
-from services.runtime.errors import Full, InvalidArgument, from_rpc_error
+from services.runtime.errors import (
+    DeadlineExceeded,
+    Full,
+    InvalidArgument,
+    from_rpc_error,
+)
 from services.runtime.server import bind, create_server
+from services.runtime.streams import first
 from services.runtime.units import to_seconds
 from services.stt.engines import ENGINES
 from services.stt.service import SpeechToTextService
@@ -374,3 +381,16 @@ async def test_cancelling_takes_the_work_back(
         told = await responses(stub, config(), *audio(say("three")))
     assert told[-1].final.transcript.text == "three"
     assert len(engine.batches) == 2, "what waited was never decoded"
+
+
+async def test_a_stream_that_says_nothing_gives_its_place_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.stt.service.first", partial(first, seconds=0.05))
+    async with serve(max_streams=1) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Transcribe().read()
+        error = from_rpc_error(caught.value, "stt")
+        assert isinstance(error, DeadlineExceeded)
+        assert error.message == "stt: config: did not come within 0.05 s"
+        assert await responses(stub, config(), *audio(say("one")))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,11 +14,13 @@ from antiphon.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from services.runtime.admission import Admission
 from services.runtime.errors import (
     AntiphonError,
+    DeadlineExceeded,
     EngineError,
     InvalidArgument,
     from_rpc_error,
 )
 from services.runtime.server import bind, create_server
+from services.runtime.streams import first
 from services.runtime.units import to_seconds
 from services.tts.service import TextToSpeechService
 from services.tts.settings import TextToSpeechSettings
@@ -377,3 +380,16 @@ async def test_the_engine_has_spoken_before_the_service_serves(serve: Serve) -> 
     engine = ScriptedEngine()
     async with serve(engine):
         assert engine.steps
+
+
+async def test_a_stream_that_says_nothing_gives_its_place_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tts.service.first", partial(first, seconds=0.05))
+    async with serve(max_streams=1) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Synthesize().read()
+        error = from_rpc_error(caught.value, "tts")
+        assert isinstance(error, DeadlineExceeded)
+        assert error.message == "tts: config: did not come within 0.05 s"
+        assert await speak(stub, config(), text("Hello."))
