@@ -47,6 +47,7 @@ class Session:
         listener: this conversation's hearing.
         stages: shared by all conversations.
         deliver: takes notices for the client; never blocks.
+        give_up: is told that the conversation cannot go on.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Session:
         listener: Listener,
         stages: Stages,
         deliver: Callable[[c.Notice], None],
+        give_up: Callable[[BaseException], None],
     ) -> None:
         self.id = conversation_id
         self._options = options
@@ -64,6 +66,7 @@ class Session:
         self._listener = listener
         self._stages = stages
         self._deliver = deliver
+        self._give_up = give_up
         self._observer = Observer(conversation_id)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,7 +125,10 @@ class Session:
 
     def _tick(self) -> None:
         self._timer = None
-        self._do(self._conversation.tick(self._loop.time()))
+        try:
+            self._do(self._conversation.tick(self._loop.time()))
+        except Exception as error:  # noqa: BLE001  # a timer has nobody else to tell; the client is told
+            self._give_up(error)
 
     def _obey(self, command: c.Command) -> None:
         match command:
@@ -237,7 +243,7 @@ class Session:
         except grpc.aio.AioRpcError as error:
             problem = from_rpc_error(error, "llm")
             if isinstance(problem, InvalidArgument):
-                self._deliver(c.Refuse(f"config: {problem.field}", problem.problem))
+                self._deliver(c.Refuse(f"config.{problem.field}", problem.problem))
             else:
                 log.warning(
                     "the prompt was not prepared; the first answer may be slow",

@@ -39,7 +39,10 @@ class Sessions:
 
     @asynccontextmanager
     async def open(
-        self, options: Options, deliver: Callable[[Notice], None]
+        self,
+        options: Options,
+        deliver: Callable[[Notice], None],
+        give_up: Callable[[BaseException], None],
     ) -> AsyncIterator[Session]:
         """A conversation; everything it opened is gone when the context is left.
 
@@ -60,7 +63,13 @@ class Sessions:
         listener = Listener(self._voice, options.input_rate)
         with bound_contextvars(conversation=(conversation_id := uuid.uuid4().hex)):
             session = Session(
-                conversation_id, options, conversation, listener, self.stages, deliver
+                conversation_id,
+                options,
+                conversation,
+                listener,
+                self.stages,
+                deliver,
+                give_up,
             )
             self._open.add(session)
             metrics.CONVERSATIONS_OPEN.set(len(self._open))

@@ -11,6 +11,10 @@ from services.runtime.settings import ServiceSettings
 DEFAULT_INSTRUCTIONS = "You are a helpful voice assistant. Keep your answers short."
 
 
+MOST_TOKENS = 32_768
+"""Of one answer, whoever asks."""
+
+
 class GatewaySettings(ServiceSettings):
     """What the gateway can be told."""
 
@@ -56,6 +60,7 @@ class GatewaySettings(ServiceSettings):
     max_tokens: int = Field(
         160,
         ge=1,
+        le=MOST_TOKENS,
         description="longest answer in tokens, unless a client asks otherwise",
     )
     temperature: float | None = Field(

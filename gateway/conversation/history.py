@@ -82,6 +82,18 @@ class History:
         if images:
             self._forget_pictures()
 
+    def unanswered(self) -> int:
+        """Characters that the user said or wrote since somebody last answered."""
+        last = self._messages[-1] if self._messages else None
+        return (
+            len(last.text) if last is not None and last.speaker is Speaker.USER else 0
+        )
+
+    def drop_unanswered(self) -> None:
+        """Forget what the user said last: no model can read it, and the next prompt would hold it again."""
+        if self._messages and self._messages[-1].speaker is Speaker.USER:
+            del self._messages[-1]
+
     def add_reply(self, text: str, calls: tuple[ToolCall, ...] = ()) -> None:
         """The assistant was heard saying ``text``, or called tools; without either nothing is kept."""
         if text or calls:

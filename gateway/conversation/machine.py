@@ -22,6 +22,7 @@ from gateway.conversation.values import (
     Outcome,
     Policy,
     Ref,
+    Stage,
     State,
     Transcript,
 )
@@ -29,6 +30,12 @@ from gateway.conversation.waterfall import Stopwatch
 
 DEADLINE_EXCEEDED = 4
 """Number of the gRPC status code for a stage that took too long."""
+
+INVALID_ARGUMENT = 3
+"""Number of the gRPC status code for a prompt that the model refuses."""
+
+MOST_UNANSWERED = 32_768
+"""Characters that a client may leave for later turns."""
 
 
 class Conversation:
@@ -433,6 +440,12 @@ class Conversation:
         self._history.add_reply(heard, tuple(answer.tool_calls) if keeps_calls else ())
         if not keeps_calls:
             self._calls.forget(answer.tool_calls)
+        if (
+            failure is not None
+            and failure.stage is Stage.LLM
+            and failure.code == INVALID_ARGUMENT
+        ):
+            self._history.drop_unanswered()
         noted, self._noted = self._noted, []
         for text, images in noted:
             self._history.add_user(text, images)
@@ -465,7 +478,15 @@ class Conversation:
 
     def _note(self, text: str, images: tuple[Image, ...] = ()) -> None:
         """Keep something for the next turn, behind the answer that is under way."""
-        if self._answer is None:
+        kept = self._history.unanswered() + sum(len(noted) for noted, _ in self._noted)
+        if kept + len(text) > MOST_UNANSWERED:
+            self._out.append(
+                c.Refuse(
+                    "text.text",
+                    f"more than {MOST_UNANSWERED} characters wait for an answer",
+                )
+            )
+        elif self._answer is None:
             self._history.add_user(text, images)
         else:
             self._noted.append((text, images))

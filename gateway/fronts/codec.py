@@ -6,13 +6,16 @@ from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.values import Failure, Image, Outcome, Transcript
 from gateway.conversation.waterfall import Waterfall
-from gateway.fronts.config import LONGEST_TEXT
+from gateway.fronts.config import LONGEST_TEXT, seconds
 from services.runtime.errors import InvalidArgument
-from services.runtime.units import to_duration, to_seconds
+from services.runtime.units import to_duration
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
 LARGEST_IMAGE = 3 * 1024 * 1024
 """Bytes, as the contract has it."""
+
+LONGEST_RESULT = 65_536
+"""Characters of what a tool gives back."""
 
 NOTHING = "null"
 """What the model reads where a tool gave nothing back; models refuse an empty result."""
@@ -55,9 +58,14 @@ def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
                 )
             return e.ImageShown(_image(request.image.image))
         case "tool_result":
-            return e.ToolReturned(
-                request.tool_result.tool_call_id, request.tool_result.content or NOTHING
-            )
+            result = request.tool_result
+            if len(result.content) > LONGEST_RESULT:
+                raise InvalidArgument(
+                    "tool_result.content",
+                    f"has {len(result.content)} characters",
+                    f"at most {LONGEST_RESULT}",
+                )
+            return e.ToolReturned(result.tool_call_id, result.content or NOTHING)
         case "commit":
             return e.Committed()
         case "clear":
@@ -66,7 +74,7 @@ def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
             return e.ReplyCancelled()
         case "truncate":
             return e.ReplyTruncated(
-                request.truncate.turn, to_seconds(request.truncate.heard)
+                request.truncate.turn, seconds("truncate.heard", request.truncate.heard)
             )
         case "config":
             raise InvalidArgument("config", "came twice", "once, as the first message")

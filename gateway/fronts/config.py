@@ -1,12 +1,16 @@
 """A client's `ConversationConfig`, checked against what the stages can do, as `Options`."""
 
+import json
+import re
 from dataclasses import replace
+
+from google.protobuf.duration_pb2 import Duration
 
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
 from gateway.conversation.values import Interrupt, Policy
 from gateway.options import Options
-from gateway.settings import GatewaySettings
+from gateway.settings import MOST_TOKENS, GatewaySettings
 from gateway.stages.directory import Abilities
 from services.runtime.contract import sample_rate
 from services.runtime.errors import InvalidArgument
@@ -14,9 +18,12 @@ from services.runtime.units import to_duration, to_seconds
 
 INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
+MOST_TOOLS = 128
+LONGEST_DURATION = 24 * 3600.0
 LONGEST_TEXT = 32_768
 """Characters of instructions, or of one text from the user."""
 
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _INTERRUPTS = {
     pb.INTERRUPT_POLICY_UNSPECIFIED: Interrupt.SPEECH,
     pb.INTERRUPT_POLICY_SPEECH: Interrupt.SPEECH,
@@ -61,7 +68,7 @@ def to_options(
         output_rate=sample_rate(
             "config.output_format", config.output_format, OUTPUT_RATE
         ),
-        tools=tuple(config.tools),
+        tools=_tools(config, abilities),
         tool_choice=_tool_choice(config),
         sampling=_sampling(config.sampling, settings),
         policy=_policy(config.turn_taking, settings.policy()),
@@ -103,8 +110,12 @@ def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sam
         raise InvalidArgument(
             "config.sampling.top_p", f"is {sampling.top_p:g}", "above 0, up to 1"
         )
-    if sampling.max_tokens < 1:
-        raise InvalidArgument("config.sampling.max_tokens", "is 0", "at least 1")
+    if not 1 <= sampling.max_tokens <= MOST_TOKENS:
+        raise InvalidArgument(
+            "config.sampling.max_tokens",
+            f"is {sampling.max_tokens}",
+            f"1 to {MOST_TOKENS}",
+        )
     if not all(sampling.stop):
         raise InvalidArgument(
             "config.sampling.stop",
@@ -116,6 +127,64 @@ def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sam
             "config.sampling.stop", f"has {len(sampling.stop)} texts", "at most 4"
         )
     return sampling
+
+
+def seconds(field: str, duration: Duration) -> float:
+    """A duration that is none of before.
+
+    Raises:
+        InvalidArgument: it is negative, or no duration at all.
+    """
+    value = to_seconds(duration)
+    if not 0 <= duration.nanos < 10**9 or not 0 <= value <= LONGEST_DURATION:
+        raise InvalidArgument(
+            field, f"is {value:g} s", f"0 s to {LONGEST_DURATION:g} s"
+        )
+    return value
+
+
+def _tools(
+    config: pb.ConversationConfig, abilities: Abilities
+) -> tuple[llm_pb2.Tool, ...]:
+    """Checked here as the model's stage will, because there it would be noticed at the first turn only."""
+    tools = tuple(config.tools)
+    if len(tools) > MOST_TOOLS:
+        raise InvalidArgument(
+            "config.tools", f"are {len(tools)}", f"at most {MOST_TOOLS}"
+        )
+    names: set[str] = set()
+    for index, tool in enumerate(tools):
+        field = f"config.tools[{index}]"
+        if not _TOOL_NAME.fullmatch(tool.name):
+            raise InvalidArgument(
+                f"{field}.name",
+                f"is {tool.name!r}",
+                "1 to 64 letters, digits, '_' and '-'",
+            )
+        if tool.name in names:
+            raise InvalidArgument(
+                f"{field}.name", f"{tool.name!r} comes twice", "distinct names"
+            )
+        names.add(tool.name)
+        try:
+            schema = json.loads(tool.parameters_json or "{}")
+        except (ValueError, RecursionError):
+            schema = None
+        if not isinstance(schema, dict):
+            raise InvalidArgument(
+                f"{field}.parameters_json",
+                "is no JSON object",
+                "a JSON schema, or nothing",
+            )
+    model = config.model or "default"
+    for alias in abilities.llm.models if abilities.llm and tools else ():
+        if alias.name == model and not alias.tools:
+            raise InvalidArgument(
+                "config.tools",
+                f"model {model!r} calls no tools",
+                "none, or another model",
+            )
+    return tools
 
 
 def _tool_choice(config: pb.ConversationConfig) -> llm_pb2.ToolChoice | None:
@@ -146,7 +215,7 @@ def _policy(asked: pb.TurnTaking, default: Policy) -> Policy:
     if asked.WhichOneof("endpointing") == "manual":
         return replace(policy, silence=None)
     if asked.silence.HasField("silence"):
-        silence = to_seconds(asked.silence.silence)
+        silence = seconds("config.turn_taking.silence.silence", asked.silence.silence)
         if not 0.1 <= silence <= 5:
             raise InvalidArgument(
                 "config.turn_taking.silence.silence",

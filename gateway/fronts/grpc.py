@@ -19,12 +19,15 @@ from gateway.session import Session
 from gateway.sessions import Sessions
 from services.runtime.admission import Admission
 from services.runtime.contract import check_samples
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, TooMuch
 from services.runtime.streams import first, read, write
 from services.runtime.units import PCM_BYTES, to_duration
 
 LAST_MESSAGE_SECONDS = 1.0
 """For a message that is being written when the conversation has failed."""
+
+STUCK_SECONDS = 30.0
+"""For a client to take one message."""
 
 Context = grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse]
 
@@ -52,14 +55,14 @@ class GrpcFront(ConversationServicer):
             if model.name == (options.model or "default")
         )
         outbox = Outbox()
-        async with self._sessions.open(options, outbox.put) as session:
-            await write(context, _ready(session.id, options))
+        async with self._sessions.open(options, outbox.put, outbox.fail) as session:
             session.begin()
             heard = _Heard(options.input_rate)
             reader = asyncio.create_task(_read(context, session, heard, images))
             reader.add_done_callback(_failing(outbox))
+            tell = _Teller(context, outbox)
             writer = asyncio.create_task(
-                _write(context, outbox, heard, options.output_rate)
+                _write(tell, _ready(session.id, options), outbox, heard, options)
             )
             failed = asyncio.create_task(outbox.failed())
             tasks = {reader, writer, failed}
@@ -129,11 +132,35 @@ async def _read(
     session.tell(InputEnded())
 
 
+class _Teller:
+    """Writes to the client, and gives the conversation up where a message is not taken."""
+
+    def __init__(self, context: Context, outbox: Outbox) -> None:
+        self._context = context
+        self._outbox = outbox
+        self._loop = asyncio.get_running_loop()
+
+    async def __call__(self, message: pb.ConverseResponse) -> None:
+        too_slow = TooMuch(
+            f"the client has not taken a message for {STUCK_SECONDS:g} s"
+        )
+        stuck = self._loop.call_later(STUCK_SECONDS, self._outbox.fail, too_slow)
+        try:
+            await write(self._context, message)
+        finally:
+            stuck.cancel()
+
+
 async def _write(
-    context: Context, outbox: Outbox, heard: _Heard, output_rate: int
+    tell: _Teller,
+    ready: pb.ConverseResponse,
+    outbox: Outbox,
+    heard: _Heard,
+    options: Options,
 ) -> None:
     """Tell the client what happens until the conversation closes."""
     spoken = 0
+    await tell(ready)
     while True:
         notice = await outbox.next()
         match notice:
@@ -143,13 +170,13 @@ async def _write(
                 ended = pb.ConversationEnded(
                     turns=turns,
                     audio_in=to_duration(heard.seconds),
-                    audio_out=to_duration(spoken / (output_rate * PCM_BYTES)),
+                    audio_out=to_duration(spoken / (options.output_rate * PCM_BYTES)),
                 )
-                await write(context, pb.ConverseResponse(ended=ended))
+                await tell(pb.ConverseResponse(ended=ended))
                 return
             case c.TellAudio():
                 spoken += len(notice.samples)
-        await write(context, to_response(notice))
+        await tell(to_response(notice))
 
 
 def _failing(outbox: Outbox) -> Callable[[asyncio.Task[None]], None]:

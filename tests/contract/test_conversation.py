@@ -15,6 +15,7 @@ from services.runtime.errors import (
     EngineError,
     FailedPrecondition,
     Full,
+    InvalidArgument,
     Unavailable,
 )
 from tests.fakes.hearing import silence, speech
@@ -129,6 +130,18 @@ async def test_audio_before_config_is_refused(gateway: RunningGateway) -> None:
             "clock",
         ),
         ({"tool_choice": {"mode": 3}}, "config.tool_choice.mode", "AUTO, NONE"),
+        ({"tools": [{"name": "a b"}]}, "config.tools[0].name", "letters"),
+        ({"tools": [{"name": "a"}, {"name": "a"}]}, "config.tools[1].name", "distinct"),
+        (
+            {"tools": [{"name": "a", "parameters_json": "[]"}]},
+            "config.tools[0].parameters_json",
+            "JSON",
+        ),
+        (
+            {"sampling": {"max_tokens": 10**6}},
+            "config.sampling.max_tokens",
+            "1 to 32768",
+        ),
     ],
 )
 async def test_bad_config_names_the_field_and_what_is_allowed(
@@ -150,6 +163,11 @@ async def test_bad_config_names_the_field_and_what_is_allowed(
         ({"image": {"image": {"data": b"x", "media_type": "image/png"}}}, "image"),
         ({"tool_result": {"tool_call_id": "none"}}, "tool_result.tool_call_id"),
         ({"truncate": {"turn": 9}}, "truncate.turn"),
+        ({"truncate": {"turn": 1, "heard": {"seconds": -5}}}, "truncate.heard"),
+        (
+            {"tool_result": {"tool_call_id": "x", "content": "y" * 70_000}},
+            "tool_result.content",
+        ),
         ({"config": {}}, "config"),
         ({}, "message"),
     ],
@@ -282,6 +300,29 @@ async def test_a_tool_that_gives_nothing_back_is_answered(
     await client.send(tool_result={"tool_call_id": "call_1"})
     assert (await client.until("turn_ended")).turn_ended.heard_text == "Done."
     assert script.requests[-1].messages[-1].content[0].text == "null"
+
+
+async def test_what_waits_for_an_answer_is_bounded(gateway: RunningGateway) -> None:
+    client = await Client.open(gateway)
+    for _ in range(2):
+        await client.send(text={"text": "x" * 20_000})
+    with pytest.raises(grpc.aio.AioRpcError, match="wait for an answer"):
+        await client.until("ended")
+
+
+async def test_a_text_that_no_model_can_read_spoils_one_turn_only(
+    gateway: RunningGateway, script: Script
+) -> None:
+    def refuse() -> None:
+        raise InvalidArgument("messages", "the context is too small")
+
+    script.before_writing = refuse
+    client = await Client.open(gateway)
+    await client.send(text={"text": "x" * 30_000, "respond": True})
+    assert (await client.until("turn_ended")).turn_ended.error.code == 3
+    script.before_writing = lambda: None
+    assert (await ask(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+    assert len(script.requests[-1].messages) == 2
 
 
 async def test_ten_minutes_of_silence_are_nothing(
