@@ -224,7 +224,7 @@ def _settings() -> _Setting:
     document: Any = {}
     if path:
         try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
+            document = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
 
