@@ -11,10 +11,10 @@ from typing import assert_never
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
-from gateway.conversation.calls import Calls
 from gateway.conversation.clocks import InputClock
 from gateway.conversation.ear import Ear, Hears
 from gateway.conversation.history import History
+from gateway.conversation.memory import MOST_UNANSWERED, Memory
 from gateway.conversation.values import (
     Failure,
     Image,
@@ -22,7 +22,6 @@ from gateway.conversation.values import (
     Outcome,
     Policy,
     Ref,
-    Stage,
     State,
     Transcript,
 )
@@ -30,12 +29,6 @@ from gateway.conversation.waterfall import Stopwatch
 
 DEADLINE_EXCEEDED = 4
 """Number of the gRPC status code for a stage that took too long."""
-
-INVALID_ARGUMENT = 3
-"""Number of the gRPC status code for a prompt that the model refuses."""
-
-MOST_UNANSWERED = 32_768
-"""Characters that a client may leave for later turns."""
 
 
 class Conversation:
@@ -51,7 +44,7 @@ class Conversation:
         self, policy: Policy, history: History, budgets: Mapping[str, float]
     ) -> None:
         self._policy = policy
-        self._history = history
+        self._memory = Memory(history)
         self._budgets = budgets
         self._ear = Ear(policy)
         self._clock = InputClock()
@@ -60,8 +53,6 @@ class Conversation:
         self._turn = 0
         self._revision = 0
         self._interrupted = False
-        self._calls = Calls()
-        self._noted: list[tuple[str, tuple[Image, ...]]] = []
         self._failed_hearing: Failure | None = None
         self._closing = False
         self._closed = False
@@ -104,9 +95,7 @@ class Conversation:
 
     def begin(self) -> list[c.Command]:
         """The conversation opens."""
-        return (
-            [c.Prepare(beginning)] if (beginning := self._history.beginning()) else []
-        )
+        return [c.Prepare(beginning)] if (beginning := self._memory.beginning()) else []
 
     def tick(self, now: float) -> list[c.Command]:
         """Time has passed."""
@@ -281,8 +270,7 @@ class Conversation:
         if not transcript.text.strip():
             self._end(Outcome.EMPTY, now)
             return
-        self._abandon_calls()
-        self._history.add_user(transcript.text)
+        self._memory.user_says(transcript.text)
         self._generate(answer, now)
 
     def _begin_answer(self, now: float) -> None:
@@ -299,7 +287,7 @@ class Conversation:
     def _generate(self, answer: Answer, now: float) -> None:
         answer.opened = True
         answer.since = now
-        self._out.append(c.Generate(answer.ref, self._history.prompt()))
+        self._out.append(c.Generate(answer.ref, self._memory.prompt()))
 
     def _on_writing(self, event: e.TextWritten | e.ToolCalled | e.ReplyWritten) -> None:
         answer = self._answer
@@ -322,7 +310,7 @@ class Conversation:
                 self._announce(answer)
                 answer.tool_calls.append(call)
                 self._out.append(c.TellToolCall(ref.turn, call))
-                self._calls.ask(call)
+                self._memory.call(call)
             case e.ReplyWritten(ref, usage):
                 answer.written = True
                 answer.usage = usage
@@ -384,8 +372,9 @@ class Conversation:
                     ),
                     now,
                 )
-        if self._answer is None and self._ear.utterance is None:
-            self._continue_with_results(now)
+        idle = self._answer is None and self._ear.utterance is None
+        if idle and self._memory.complete():
+            self._begin_answer(now)
         if self._closing and self._answer is None and not self._closed:
             self._forget_utterance()
             self._closed = True
@@ -436,19 +425,7 @@ class Conversation:
         answer, self._answer = self._answer, None
         assert answer is not None
         heard = answer.heard_text(now)
-        keeps_calls = outcome is Outcome.TOOL_CALLS
-        self._history.add_reply(heard, tuple(answer.tool_calls) if keeps_calls else ())
-        if not keeps_calls:
-            self._calls.forget(answer.tool_calls)
-        if (
-            failure is not None
-            and failure.stage is Stage.LLM
-            and failure.code == INVALID_ARGUMENT
-        ):
-            self._history.drop_unanswered()
-        noted, self._noted = self._noted, []
-        for text, images in noted:
-            self._history.add_user(text, images)
+        self._memory.answered(answer, outcome, heard, failure)
         if answer.announced:
             self._ended = answer
         waterfall = answer.stopwatch.waterfall(self._budgets)
@@ -472,41 +449,18 @@ class Conversation:
             return
         self._cut(Outcome.INTERRUPTED, now)
         self._forget_utterance()
-        self._abandon_calls()
-        self._history.add_user(event.text)
+        self._memory.user_says(event.text)
         self._begin_answer(now)
 
     def _note(self, text: str, images: tuple[Image, ...] = ()) -> None:
-        """Keep something for the next turn, behind the answer that is under way."""
-        kept = self._history.unanswered() + sum(len(noted) for noted, _ in self._noted)
-        if kept + len(text) > MOST_UNANSWERED:
-            self._out.append(
-                c.Refuse(
-                    "text.text",
-                    f"more than {MOST_UNANSWERED} characters wait for an answer",
-                )
-            )
-        elif self._answer is None:
-            self._history.add_user(text, images)
-        else:
-            self._noted.append((text, images))
+        if not self._memory.note(text, images, answering=self._answer is not None):
+            problem = f"more than {MOST_UNANSWERED} characters wait for an answer"
+            self._out.append(c.Refuse("text.text", problem))
 
     def _on_tool_result(self, event: e.ToolReturned) -> None:
-        if not self._calls.take(event.call_id, event.content):
+        if not self._memory.take_result(event.call_id, event.content):
             problem = f"no open call has the id {event.call_id!r}"
             self._out.append(c.Refuse("tool_result.tool_call_id", problem))
-
-    def _continue_with_results(self, now: float) -> None:
-        """When the last open call has its result, the answer goes on."""
-        if results := self._calls.all_returned():
-            for call_id, content in results:
-                self._history.add_tool_result(call_id, content)
-            self._begin_answer(now)
-
-    def _abandon_calls(self) -> None:
-        """The user goes on without the results."""
-        for call_id, content in self._calls.abandon():
-            self._history.add_tool_result(call_id, content)
 
     def _on_truncate(self, event: e.ReplyTruncated, now: float) -> None:
         answer = self._answer
@@ -522,7 +476,7 @@ class Conversation:
                 )
             )
             return
-        self._history.cut_reply(ended.text_until(event.heard))
+        self._memory.cut_reply(ended.text_until(event.heard))
 
     def _taken(self) -> list[c.Command]:
         out, self._out = self._out, []

@@ -1,0 +1,92 @@
+"""What a conversation remembers: the history, the calls that wait for results, and what waits for the next turn."""
+
+from gateway.conversation.answer import Answer
+from gateway.conversation.calls import Calls
+from gateway.conversation.history import History, Message
+from gateway.conversation.values import Failure, Image, Outcome, Stage, ToolCall
+
+MOST_UNANSWERED = 32_768
+"""Characters that a client may leave for later turns."""
+
+_INVALID_ARGUMENT = 3
+"""Number of the gRPC status code for a prompt that the model refuses."""
+
+
+class Memory:
+    """Keeps prompts in an order that models take, whatever comes when.
+
+    Args:
+        history: what was said before, and the instructions.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._calls = Calls()
+        self._noted: list[tuple[str, tuple[Image, ...]]] = []
+
+    def beginning(self) -> tuple[Message, ...]:
+        """What every prompt begins with."""
+        return self._history.beginning()
+
+    def prompt(self) -> tuple[Message, ...]:
+        """All messages, oldest first."""
+        return self._history.prompt()
+
+    def user_says(self, text: str) -> None:
+        """The user's turn; results that have not come by now are not waited for."""
+        for call_id, content in self._calls.abandon():
+            self._history.add_tool_result(call_id, content)
+        self._history.add_user(text)
+
+    def note(self, text: str, images: tuple[Image, ...], answering: bool) -> bool:
+        """Keep something for the next turn, behind the answer that is under way.
+
+        Returns:
+            Whether there was room for it.
+        """
+        kept = self._history.unanswered() + sum(len(noted) for noted, _ in self._noted)
+        if kept + len(text) > MOST_UNANSWERED:
+            return False
+        if answering:
+            self._noted.append((text, images))
+        else:
+            self._history.add_user(text, images)
+        return True
+
+    def call(self, call: ToolCall) -> None:
+        """The model asks for a function to be called."""
+        self._calls.ask(call)
+
+    def take_result(self, call_id: str, content: str) -> bool:
+        """A tool gave something back; returns whether anybody had asked for it."""
+        return self._calls.take(call_id, content)
+
+    def complete(self) -> bool:
+        """Put the results into the history once the last one is there; returns whether that is now."""
+        results = self._calls.all_returned()
+        for call_id, content in results:
+            self._history.add_tool_result(call_id, content)
+        return bool(results)
+
+    def answered(
+        self, answer: Answer, outcome: Outcome, heard: str, failure: Failure | None
+    ) -> None:
+        """An answer is over, and ``heard`` is what was heard of it."""
+        if outcome is Outcome.TOOL_CALLS:
+            self._history.add_reply(heard, tuple(answer.tool_calls))
+        else:
+            self._history.add_reply(heard)
+            self._calls.forget(answer.tool_calls)
+        if (
+            failure is not None
+            and failure.stage is Stage.LLM
+            and failure.code == _INVALID_ARGUMENT
+        ):
+            self._history.drop_unanswered()
+        noted, self._noted = self._noted, []
+        for text, images in noted:
+            self._history.add_user(text, images)
+
+    def cut_reply(self, text: str) -> None:
+        """Of the last reply only ``text`` was heard, it turns out."""
+        self._history.cut_reply(text)
