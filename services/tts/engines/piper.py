@@ -138,7 +138,10 @@ class PiperEngine:
         return _Sentence(ids, groups, spans)
 
     def _phonemize(self, text: str) -> list[list[str]]:
-        return self._phonemizer.phonemize(self._voice, make_digestible(text))
+        sentences: list[list[str]] = self._phonemizer.phonemize(
+            self._voice, make_digestible(text)
+        )
+        return sentences
 
     def _phonemize_alone(self, word: str) -> str:
         sentences = self._phonemize(word)
