@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.history import History
+from gateway.conversation.history import History, Speaker
 from gateway.conversation.machine import Conversation
-from gateway.conversation.values import Policy, Ref, Transcript, Usage
+from gateway.conversation.values import Outcome, Policy, Ref, Transcript, Usage
 
 STEP = 0.032
 
@@ -85,3 +85,14 @@ class Driver:
             self.tell(e.MarkSpoken(ref, index + 1, (index + 1) * each))
             self.tell(e.AudioSpoken(ref, index * each, each, text[index].encode()))
         self.tell(e.ReplySpoken(ref))
+
+
+def outcomes(driver: Driver) -> list[Outcome]:
+    return [ended.outcome for ended in driver.all(c.TellTurnEnded)]
+
+
+def prompt(driver: Driver) -> list[tuple[str, str]]:
+    messages = driver.all(c.Generate)[-1].messages
+    return [
+        (m.speaker.value, m.text) for m in messages if m.speaker is not Speaker.SYSTEM
+    ]
