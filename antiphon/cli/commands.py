@@ -29,7 +29,7 @@ PROCESSES = ("llm-local", "stt", "llm", "tts", "gateway")
 )
 @click.version_option(package_name="antiphon", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Antiphon answers speech with speech.
+    """Antiphon answers speech with speech.
 
     \b
     Start everything on this machine, then talk to it from another terminal:
@@ -106,7 +106,7 @@ def talk(
     timeout: float,
     as_json: bool,
 ) -> None:
-    r"""Talk to a gateway: with a RECORDING, or without one with microphone and speakers.
+    """Talk to a gateway: with a RECORDING, or without one with microphone and speakers.
 
     A recording may be WAV, FLAC, OGG or MP3 of any rate, mono or stereo. It is sent as fast as it was spoken; what
     is understood and answered is shown as it comes, then where the time went. Without a recording wear headphones:
@@ -147,7 +147,7 @@ def talk(
     result = _run(work)
     if as_json:
         console.print_json(data=result, ensure_ascii=False)
-    if error := result["error"]:
+    if error := result["broken"]:
         failures.say(error["message"])
         sys.exit(failures.status_of(error["code"]))
     if not result["answered"]:
@@ -175,7 +175,7 @@ def talk(
     help="Least level that the processes log.",
 )
 def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -> None:
-    r"""Start everything on this machine and keep it running until Ctrl-C.
+    """Start everything on this machine and keep it running until Ctrl-C.
 
     Missing models are fetched first. What dies or hangs is started again; what cannot start at all stops everything.
     Settings are environment variables, or the YAML file that ANTIPHON_CONFIG names; `python -m services.stt --help`

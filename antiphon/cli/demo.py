@@ -70,9 +70,9 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
 async def _ask(console: Console, board: Board, made: Plan, question: Recording) -> None:
     console.print("3. A question, in real time", style="bold")
     console.print(
-        f"   {question.path.name} is spoken now. Its speaker pauses for a second between phrases, so that here "
-        f"{SILENCE_SECONDS:g} s of silence end the turn. Deciding that goes over its budget; the gateway's own setting "
-        "answers sooner.",
+        f"   {question.path.name} is spoken now. Its speaker pauses for a second between phrases, so the demo waits for "
+        f"{SILENCE_SECONDS:g} s of silence before it answers, which is over budget; the gateway itself waits for 0.4 s. "
+        f"The small model's answer is cut after {LONGEST_ANSWER} tokens.",
         style="dim",
     )
     try:
@@ -111,6 +111,10 @@ def _say_what_next(console: Console, made: Plan, output: Path) -> None:
     console.print("\nEverything stays up. In another terminal:", style="bold green")
     for command, what in (
         ("antiphon talk", "microphone and headphones"),
+        (
+            "antiphon talk assets/questions/03-what-is-the-capital-of-france.flac",
+            "a question",
+        ),
         ("antiphon talk YOUR.wav", "a recording of yours"),
         ("antiphon describe", "what stands behind the gateway"),
     ):

@@ -188,7 +188,8 @@ def plan(
             environment[part.variable("log_level")] = log_level
         if for_people and setting(part, "log_format") is None:
             environment[part.variable("log_format")] = "console"
-        if setting(part, "drain_seconds") is None:
+        serves_grpc = any(name == "metrics_port" for name, _ in part.ports)
+        if serves_grpc and setting(part, "drain_seconds") is None:
             environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
         reached = f"[{reached}]" if ":" in reached else reached
         made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"

@@ -16,7 +16,7 @@ def report(dialogue: Dialogue, files: dict[str, str]) -> dict[str, Any]:
     return {
         "conversation_id": dialogue.conversation_id,
         "answered": dialogue.answered,
-        "error": _error(dialogue.broken),
+        "broken": _error(dialogue.broken),
         "transcript": _joined(turn.said for turn in dialogue.turns),
         "answer": _joined(turn.answer for turn in dialogue.turns),
         "waterfall": falls[-1] if falls else None,

@@ -29,7 +29,10 @@ def fetch_missing(names: list[str], say: Callable[[str], None]) -> None:
         FailedPrecondition: one could not be had.
     """
     catalogue = models.catalogue()
-    models.fetch((m for n in names if not (m := catalogue[n]).present), say)
+    missing = [model for name in names if not (model := catalogue[name]).present]
+    if not missing:
+        say("all here")
+    models.fetch(missing, say)
 
 
 async def check_ports(made: Plan) -> None:

@@ -13,6 +13,8 @@ from antiphon.supervisor.watch import WatchPolicy, until_silent
 
 PROBE_SECONDS = 0.15
 """Between two questions to a process that is loading."""
+WRONG_SETTINGS = 2
+"""Exit status of our processes for settings that cannot be."""
 LAST_LINES = 30
 """Lines of each process kept for the report of its death."""
 
@@ -179,7 +181,9 @@ class Supervisor:
         if self._stopping.is_set():
             return None
         healthy_for = None if healthy_since is None else loop.time() - healthy_since
-        wait = kept.restarts.died(healthy_for)
+        wait = (
+            None if _hopeless(status, healthy_for) else kept.restarts.died(healthy_for)
+        )
         if wait is None:
             self._hopeless = CannotStart(kept.spec.name, status, kept.lines)
             self._stopping.set()
@@ -219,6 +223,11 @@ class Supervisor:
 
     def _tell(self, kept: _Kept, state: State, detail: str = "") -> None:
         self._observer.changed(kept.spec.name, state, detail)
+
+
+def _hopeless(status: int, healthy_for: float | None) -> bool:
+    """Whether a process ended as one does whose settings are wrong: another try would end in the same way."""
+    return status == WRONG_SETTINGS and healthy_for is None
 
 
 async def _first(*waits: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:

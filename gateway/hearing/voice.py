@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from services.runtime import metrics
+from services.runtime import metrics, onnx
 
 Floats = npt.NDArray[np.float32]
 
@@ -59,15 +59,7 @@ class SileroVoice:
     """
 
     def __init__(self, model: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx.load(model)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="voice-activity")
         self._waiting: list[_Job] = []
         self._running: asyncio.Task[None] | None = None

@@ -89,6 +89,7 @@ def start(settings: LocalModelSettings, path: Path) -> Any:
         cpu.poll = 0
     parameters.sampling.temp = settings.temperature
     parameters.sampling.top_p = settings.top_p
+    parameters.sampling.penalty_repeat = settings.repeat_penalty
     # The second cache, of prompts that left their slot, is never asked where requests name their slot.
     parameters.cache_ram_mib = 0
     parameters.cors_origins = ""

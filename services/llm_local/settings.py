@@ -59,3 +59,6 @@ class LocalModelSettings(ProcessSettings):
         le=1,
         description="of replies that do not ask for another; the model card recommends 0.9",
     )
+    repeat_penalty: float = Field(
+        default=1.1, ge=1, le=2, description="against a small model's loops; 1: none"
+    )

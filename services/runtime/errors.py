@@ -150,6 +150,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     nobody is there (``UNIMPLEMENTED`` from a wrong address, say), else as `EngineError`.
     """
     message = f"{peer}: {error.details() or error.code().name}"
+    if error.code() is grpc.StatusCode.UNAVAILABLE and "onnect" in (
+        error.details() or ""
+    ):
+        # gRPC's own words for it name sockets and balancers.
+        message = f"{peer} cannot be reached; is it running?"
     for detail in _details(error):
         bad = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from streaming_vits.graph import Seam, describe_decoder, find_seam
 
 from services.runtime.errors import FailedPrecondition
 from services.runtime.models import models_folder
+from services.runtime.onnx import load
 
 FIRST_FRAMES = 12
 """Frames in the first window: at 22,050 Hz 139 ms of audio, enough to decode the next window behind it."""
@@ -60,8 +60,8 @@ class SplitVits:
             FailedPrecondition: the file is not a VITS voice.
         """
         folder = _split(model)
-        self._front = _session(folder / "front.onnx", threads)
-        self._decoder = _session(folder / "decoder.onnx", threads)
+        self._front = load(folder / "front.onnx", threads)
+        self._decoder = load(folder / "decoder.onnx", threads)
         self._decoder_inputs = [given.name for given in self._decoder.get_inputs()]
         self._wants_speaker = any(
             given.name == "sid" for given in self._front.get_inputs()
@@ -105,16 +105,6 @@ class SplitVits:
             decoded = self._decoder.run(None, window)[0].reshape(-1)
             yield decoded[(start - low) * self.hop : (end - low) * self.hop]
             start, size = end, min(2 * size, MOST_FRAMES)
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _split(model: Path) -> Path:
