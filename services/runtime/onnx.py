@@ -1,7 +1,16 @@
 """onnxruntime as every process of ours wants it: one thread, no spinning, no reports to its makers."""
 
+import os
 from pathlib import Path
 from typing import Any
+
+
+def forbid_reports() -> None:
+    """Keep onnxruntime from reporting this machine's traits to its makers, which it does by default.
+
+    Has to come before it is imported for the first time, by whatever package.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load(model: Path | str, threads: int = 1) -> Any:
@@ -11,10 +20,9 @@ def load(model: Path | str, threads: int = 1) -> Any:
         model: the ONNX file.
         threads: of the session; idle ones sleep, because engines that spin starve each other.
     """
+    forbid_reports()
     import onnxruntime
 
-    # On by default: usage reports with this machine's traits, queued in the user's cache and sent to Microsoft.
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from services.runtime import logs, metrics, telemetry
 from services.runtime.admission import Admission
 from services.runtime.errors import AntiphonError
+from services.runtime.onnx import forbid_reports
 from services.runtime.rpc import ContractInterceptor
 from services.runtime.settings import ServiceSettings
 
@@ -62,6 +63,7 @@ class Service(ABC):
 def run(service: Service, settings: ServiceSettings) -> None:
     """Run a service until it is told to stop; leaves with status 1 if it cannot start."""
     logs.configure(settings)
+    forbid_reports()
     try:
         asyncio.run(_serve(service, settings))
     except (AntiphonError, OSError) as error:
