@@ -143,6 +143,12 @@ _BY_CODE: dict[grpc.StatusCode, type[AntiphonError]] = {
 }
 
 
+_NOBODY_THERE = (
+    "failed to connect to all addresses",
+    "connections to all backends failing",
+)
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     """The error that a peer meant by a status; ``peer`` names it in the message.
 
@@ -150,9 +156,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     nobody is there (``UNIMPLEMENTED`` from a wrong address, say), else as `EngineError`.
     """
     message = f"{peer}: {error.details() or error.code().name}"
-    if error.code() is grpc.StatusCode.UNAVAILABLE and "onnect" in (
-        error.details() or ""
-    ):
+    if (error.details() or "").startswith(_NOBODY_THERE):
         # gRPC's own words for it name sockets and balancers.
         message = f"{peer} cannot be reached; is it running?"
     for detail in _details(error):

@@ -165,3 +165,13 @@ def test_a_place_is_free_again_after_a_failure() -> None:
     with admission.stream():
         assert admission.open == 1
     assert admission.open == 0
+
+
+async def test_nobody_there_is_said_in_plain_words() -> None:
+    async with open_channel("127.0.0.1:1") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await LanguageModelStub(channel).Prepare(PrepareRequest())
+    assert (
+        errors.from_rpc_error(raised.value, "llm").message
+        == "llm cannot be reached; is it running?"
+    )
