@@ -54,7 +54,7 @@ fetch_models() {
   folder="${ANTIPHON_MODELS:-${XDG_CACHE_HOME:-$HOME/.cache}/antiphon/models}"
   made_from="$folder $(digest services/runtime/models.toml)"
   stamped models "$made_from" && [ -d "$folder" ] && return
-  say "Fetching the models of the CPU default (about 230 MB the first time)"
+  say "Fetching the models of the CPU default (about 245 MB the first time)"
   "$venv/bin/antiphon" fetch
   stamp models "$made_from"
 }

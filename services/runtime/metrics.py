@@ -112,6 +112,17 @@ BUDGET_OVERRUNS = Counter(
     ["stage"],
 )
 
+END_PREDICTIONS = Counter(
+    "antiphon_end_predictions_total",
+    "Predictions of a turn's end by how they went",
+    ["outcome"],
+)
+END_PREDICTION = Histogram(
+    "antiphon_end_prediction_seconds",
+    "Prediction of a turn's end asked for to made",
+    buckets=LATENCY_BUCKETS,
+)
+
 
 REQUEST_SECONDS = 10.0
 """Silence after which a connection is closed; each holds a thread."""
