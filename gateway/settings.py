@@ -52,6 +52,10 @@ class GatewaySettings(ServiceSettings):
         "silero-vad",
         description="voice activity: name in the models catalogue, or a path",
     )
+    end_model: str = Field(
+        "smart-turn",
+        description="prediction of a turn's end: name in the models catalogue, or a path; empty or none: no prediction",
+    )
 
     instructions: str = Field(
         DEFAULT_INSTRUCTIONS,
