@@ -41,7 +41,7 @@ class Part:
         module: to be run.
         section: of the settings; its variables begin with ``ANTIPHON_`` and the section's name.
         ports: setting and default of each port; the first is the one that others use.
-        model: name in the catalogue, needed by the default settings.
+        models: setting and name in the catalogue of each model that the default settings need.
         service: full name of the gRPC service that it offers; empty: it speaks HTTP.
         after: parts that it needs.
     """
@@ -50,7 +50,7 @@ class Part:
     module: str
     section: str
     ports: tuple[tuple[str, int], ...]
-    model: str
+    models: tuple[tuple[str, str], ...]
     service: str
     after: tuple[str, ...] = ()
 
@@ -65,7 +65,7 @@ PARTS = (
         "services.llm_local",
         "llm_local",
         (("port", 8081),),
-        "smollm2-135m",
+        (("model", "smollm2-135m"),),
         "",
     ),
     Part(
@@ -73,7 +73,7 @@ PARTS = (
         "services.stt",
         "stt",
         (("port", 50051), ("metrics_port", 9461)),
-        "whisper-tiny-en",
+        (("model", "whisper-tiny-en"),),
         "antiphon.v1.SpeechToText",
     ),
     Part(
@@ -81,7 +81,7 @@ PARTS = (
         "services.llm",
         "llm",
         (("port", 50052), ("metrics_port", 9462)),
-        "",
+        (),
         "antiphon.v1.LanguageModel",
         ("llm-local",),
     ),
@@ -90,7 +90,7 @@ PARTS = (
         "services.tts",
         "tts",
         (("port", 50053), ("metrics_port", 9463)),
-        "piper-joe-medium",
+        (("model", "piper-joe-medium"),),
         "antiphon.v1.TextToSpeech",
     ),
     Part(
@@ -98,7 +98,7 @@ PARTS = (
         "gateway",
         "gateway",
         (("port", 50050), ("metrics_port", 9460), ("http_port", 8080)),
-        "silero-vad",
+        (("voice_model", "silero-vad"), ("end_model", "smart-turn")),
         CONVERSATION_SERVICE,
         ("stt", "llm", "tts"),
     ),
@@ -203,8 +203,9 @@ def plan(
                 after=part.after,
             )
         )
-        if part.model and setting(part, "model") is None:
-            made.models.append(part.model)
+        made.models += [
+            model for name, model in part.models if setting(part, name) is None
+        ]
     _refuse_equal(made.ports)
     return made
 

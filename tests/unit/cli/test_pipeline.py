@@ -159,6 +159,15 @@ def test_the_settings_file_counts_and_the_environment_wins(
     assert "whisper-tiny-en" in made.models
 
 
+def test_each_model_of_a_process_is_fetched_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {"silero-vad", "smart-turn"} <= set(plan().models)
+    monkeypatch.setenv("ANTIPHON_GATEWAY_END_MODEL", "none")
+    assert "silero-vad" in plan().models
+    assert "smart-turn" not in plan().models
+
+
 @pytest.mark.parametrize("content", [b"stt: {port: \xff\xfe}\n", b"stt: {port: 6001"])
 def test_a_settings_file_that_cannot_be_read_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
