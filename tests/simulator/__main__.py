@@ -1,0 +1,119 @@
+"""``python -m tests.simulator``: play scripted talk to a gateway and score what it does."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from antiphon.v1 import conversation_pb2 as pb
+from services.runtime.logs import configure
+from services.runtime.onnx import forbid_reports
+from services.runtime.settings import ServiceSettings
+from services.runtime.units import to_duration
+from tests.simulator.report import show
+from tests.simulator.simulation import Wanted, chosen, play_local, play_scripted
+
+
+def measure(
+    console: Console, stages: str = "scripted", wanted: Wanted | None = None
+) -> dict[str, Any]:
+    """Play, print the table and return all figures.
+
+    Args:
+        console: to print on.
+        stages: "scripted" or "local", the whole CPU default.
+        wanted: what to play; default: the whole script.
+    """
+    wanted = wanted or Wanted(speed=10.0)
+    if stages == "local":
+        scores = asyncio.run(play_local(wanted))
+        title = f"Simulator, {len(scores)} turns, CPU default in real time"
+    else:
+        scores = play_scripted(wanted)
+        title = f"Simulator, {len(scores)} turns, scripted stages, x{wanted.speed:g}"
+    return {"stages": stages, **show(console, title, scores)}
+
+
+def main() -> None:
+    forbid_reports()
+    asked = _arguments().parse_args()
+    configure(ServiceSettings(log_level="warning"))
+    settings: dict[str, object] = dict(
+        name_and_value.split("=", 1) for name_and_value in asked.set
+    )
+    wanted = Wanted(
+        script=chosen(asked.only),
+        speed=asked.speed,
+        turn_taking=_turn_taking(asked),
+        settings=settings,
+        ending=not asked.without_prediction,
+    )
+    if not wanted.script:
+        sys.exit(f"no turn and no group is called {asked.only!r}")
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    report = measure(console, asked.stages, wanted)
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m tests.simulator", description=__doc__
+    )
+    made.add_argument(
+        "--stages",
+        choices=["scripted", "local"],
+        default="scripted",
+        help="scripted ones, or the whole CPU default, which only goes in real time",
+    )
+    made.add_argument(
+        "--speed",
+        type=float,
+        default=10.0,
+        help="how fast time goes while nothing is computed, with scripted stages (default: 10)",
+    )
+    made.add_argument(
+        "--only", default="*", help="turns or groups whose name matches, e.g. 'cut-*'"
+    )
+    made.add_argument(
+        "--silence", type=float, help="end turns by so many seconds of silence alone"
+    )
+    made.add_argument("--min-wait", type=float, help="seconds after a sure end")
+    made.add_argument("--max-wait", type=float, help="seconds after a sure pause")
+    made.add_argument("--eagerness", choices=["low", "medium", "high", "auto"])
+    made.add_argument(
+        "--without-prediction",
+        action="store_true",
+        help="do not judge by the sound of the last words (scripted stages)",
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the gateway's, e.g. soft_end=0.2",
+    )
+    made.add_argument("--json", type=Path, help="file to write all figures to")
+    return made
+
+
+def _turn_taking(asked: argparse.Namespace) -> pb.TurnTaking:
+    wanted = pb.TurnTaking()
+    if asked.silence is not None:
+        wanted.silence.silence.CopyFrom(to_duration(asked.silence))
+    if asked.eagerness:
+        name = f"EAGERNESS_{asked.eagerness.upper()}"
+        wanted.predicted.eagerness = pb.Eagerness.Value(name)
+    if asked.min_wait is not None:
+        wanted.predicted.min_wait.CopyFrom(to_duration(asked.min_wait))
+    if asked.max_wait is not None:
+        wanted.predicted.max_wait.CopyFrom(to_duration(asked.max_wait))
+    return wanted
+
+
+if __name__ == "__main__":
+    main()
