@@ -19,6 +19,7 @@ from antiphon.v1.conversation_pb2 import (
     ConverseResponse,
     PartialTranscript,
     ReplyAudio,
+    ReplyDucked,
     ReplyInterrupted,
     ReplyStarted,
     ReplyText,
@@ -27,6 +28,7 @@ from antiphon.v1.conversation_pb2 import (
     ToolResult,
     TruncateReply,
     TurnEnded,
+    TurnTaking,
     UserImage,
     UserText,
     UserTranscript,
@@ -50,8 +52,10 @@ Event: TypeAlias = (
     | ReplyText
     | ReplyAudio
     | ConversationToolCall
+    | ReplyDucked
     | ReplyInterrupted
     | TurnEnded
+    | TurnTaking
     | ConversationEnded
 )
 """What a gateway tells; see the contract for when each of them comes."""
@@ -171,6 +175,13 @@ class Conversation:
         """Say that the listener heard the answer of ``turn`` only up to ``heard`` seconds of its audio."""
         cut = TruncateReply(turn=turn, heard=to_duration(heard))
         await self._send(ConverseRequest(truncate=cut))
+
+    async def set_turn_taking(self, turn_taking: TurnTaking) -> None:
+        """From now on, take turns so; what is left unset, the gateway fills in.
+
+        A `TurnTaking` among the events says that it is in force, and with which defaults.
+        """
+        await self._send(ConverseRequest(turn_taking=turn_taking))
 
     async def finish(self) -> None:
         """Say that nothing more will be sent; the turn in progress is finished, then the conversation ends."""

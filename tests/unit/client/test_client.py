@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+from typing import get_args
 
 import pytest
 
-from antiphon.client import connect
+from antiphon.client import Event, connect
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1.stage_pb2 import Capacity
 from services.runtime.errors import (
@@ -13,6 +14,7 @@ from services.runtime.errors import (
     InvalidArgument,
     Unavailable,
 )
+from services.runtime.units import to_duration
 from tests.fakes.gateway import Exchange, scripted_gateway
 
 
@@ -72,6 +74,9 @@ async def test_every_way_of_sending_arrives_as_its_own_message() -> None:
             await conversation.clear()
             await conversation.cancel_reply()
             await conversation.truncate(3, 1.25)
+            await conversation.set_turn_taking(
+                pb.TurnTaking(manual=pb.ManualEndpointing())
+            )
             await conversation.finish()
             async for _ in conversation:
                 pass
@@ -85,8 +90,50 @@ async def test_every_way_of_sending_arrives_as_its_own_message() -> None:
         "clear",
         "cancel",
         "truncate",
+        "turn_taking",
     ]
-    assert requests[-1].truncate.heard.ToMilliseconds() == 1250
+    assert requests[-2].truncate.heard.ToMilliseconds() == 1250
+    assert requests[-1].turn_taking.WhichOneof("endpointing") == "manual"
+    kinds = {field.name for field in pb.ConverseRequest.DESCRIPTOR.fields}
+    assert {request.WhichOneof("message") for request in requests} == kinds - {"config"}
+
+
+def test_every_kind_of_event_in_the_contract_has_its_type() -> None:
+    kinds = [field.message_type for field in pb.ConverseResponse.DESCRIPTOR.fields]
+    assert {kind.DESCRIPTOR.full_name for kind in get_args(Event)} == {
+        kind.full_name for kind in kinds if kind is not None
+    }
+
+
+async def test_turns_are_taken_otherwise_while_the_conversation_goes_on() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.turn(1)
+        asked = (await exchange.got("turn_taking")).turn_taking
+        asked.predicted.max_wait.CopyFrom(to_duration(4.0))
+        await exchange.say(turn_taking=asked)
+        await exchange.say(reply_ducked=pb.ReplyDucked(turn=2, ducked=True))
+
+    eager = pb.TurnTaking(
+        predicted=pb.PredictedEndpointing(eagerness=pb.EAGERNESS_LOW),
+        interrupt=pb.INTERRUPT_POLICY_WORDS,
+    )
+    told: list[Event] = []
+    async with (
+        scripted_gateway(script) as gateway,
+        connect(gateway.target) as client,
+        client.converse() as conversation,
+    ):
+        async for event in conversation:
+            match event:
+                case pb.TurnEnded():
+                    await conversation.set_turn_taking(eager)
+                case pb.TurnTaking():
+                    told.append(event)
+                    await conversation.finish()
+                case pb.ReplyDucked():
+                    told.append(event)
+    eager.predicted.max_wait.CopyFrom(to_duration(4.0))
+    assert told == [eager, pb.ReplyDucked(turn=2, ducked=True)]
 
 
 async def test_several_tasks_may_send_at_once() -> None:
