@@ -5,49 +5,83 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from antiphon.cli import waterfall
+from antiphon.v1 import conversation_pb2 as pb
 from tests.fakes.gateway import waterfall as measured
 
 seconds = st.floats(0, 30, allow_nan=False)
 
 
-def _drawn(plain_letters: bool = False, *overruns: str) -> list[str]:
-    console = Console(width=100, color_system=None)
+def _drawn(fall: pb.Waterfall | None = None, plain_letters: bool = False) -> list[str]:
+    console = Console(width=80, color_system=None)
+    fall = fall or measured()
     with console.capture() as capture:
-        console.print(waterfall.render(measured(*overruns), "turn 1:", plain_letters))
+        console.print(waterfall.render(fall, "turn 1:", plain_letters))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def test_every_share_has_its_line_and_the_total_comes_last() -> None:
+def test_every_share_has_its_line_then_the_total_then_what_was_saved() -> None:
     lines = _drawn()
     assert lines[0] == "turn 1:"
-    assert [(line.split()[0], line.split()[-2]) for line in lines[1:]] == [
+    assert [(line.split()[0], line.split()[-2]) for line in lines[1:7]] == [
         ("endpointing", "480"),
         ("stt", "160"),
         ("llm", "320"),
         ("tts", "110"),
         ("gateway", "4"),
-        ("saved", "-262"),
         ("total", "812"),
     ]
+    assert lines[7:] == ["  saved 262 ms by answering ahead (░)"]
 
 
-def test_bars_begin_where_the_one_before_ended_and_are_in_proportion() -> None:
-    drawn = {bar.name: bar for bar in waterfall.bars(measured(), width=1074)}
+def test_stages_begin_before_the_decision_by_as_much_as_was_saved() -> None:
+    drawn = {bar.name: bar for bar in waterfall.bars(measured(), width=812)}
     assert (drawn["endpointing"].start, drawn["endpointing"].cells) == (0, 480)
-    assert (drawn["stt"].start, drawn["stt"].cells) == (480, 160)
-    assert (drawn["llm"].start, drawn["llm"].cells) == (640, 320)
-    assert (drawn["saved"].start, drawn["saved"].cells) == (812, 262)
+    assert (drawn["stt"].start, drawn["stt"].cells) == (480 - 262, 160)
+    assert (drawn["llm"].start, drawn["llm"].cells) == (378, 320)
+    assert (drawn["gateway"].start, drawn["gateway"].cells) == (808, 4)
     assert (drawn["total"].start, drawn["total"].cells) == (0, 812)
 
 
+def test_what_ran_before_the_decision_can_be_told_without_colour() -> None:
+    drawn = {bar.name: bar for bar in waterfall.bars(measured(), width=812)}
+    ahead = {name: bar.ahead for name, bar in drawn.items() if bar.ahead}
+    assert ahead == {"stt": 160, "llm": 102}
+    for plain_letters, letters in ((False, "░█"), (True, "-#")):
+        lines = _drawn(plain_letters=plain_letters)
+        bars = {line.split()[0]: line.split()[1] for line in lines[1:7]}
+        assert set(bars["endpointing"]) == {letters[1]}
+        assert set(bars["stt"]) == {letters[0]}
+        assert bars["llm"].strip(letters[0]) == bars["llm"].lstrip(letters[0])
+        assert set(bars["llm"]) == set(letters)
+        assert set(bars["tts"]) == {letters[1]}
+
+
+def test_where_nothing_was_saved_one_follows_the_other() -> None:
+    fall = measured(saved=0.0, total=1.074)
+    drawn = waterfall.bars(fall, width=1074)
+    assert [(bar.start, bar.cells, bar.ahead) for bar in drawn[:3]] == [
+        (0, 480, 0),
+        (480, 160, 0),
+        (640, 320, 0),
+    ]
+    assert not any("saved" in line or "░" in line for line in _drawn(fall))
+
+
+def test_a_drawing_fits_into_80_columns() -> None:
+    over = (*waterfall.STAGES, "total")
+    lines = _drawn(measured(*over, llm=99.0, total=99.5))
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= 80
+
+
 def test_overruns_are_marked_and_nothing_else_is() -> None:
-    lines = _drawn(False, "llm", "total")
+    lines = _drawn(measured("llm", "total"))
     marked = [line.split()[0] for line in lines if line.endswith("over budget")]
     assert marked == ["llm", "total"]
 
 
 def test_outputs_that_know_ascii_only_get_nothing_else() -> None:
-    assert "\n".join(_drawn(True)).isascii()
+    assert "\n".join(_drawn(plain_letters=True)).isascii()
 
 
 @given(
@@ -65,6 +99,7 @@ def test_bars_stay_within_the_width_whatever_the_numbers(
         assert bar.start >= 0
         assert bar.start + bar.cells <= width
         assert bar.cells > 0 or bar.milliseconds == 0
+        assert 0 <= bar.ahead <= bar.cells
 
 
 def test_scripts_get_milliseconds() -> None:
