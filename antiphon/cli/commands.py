@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from antiphon.cli import failures
+from antiphon.cli.ranges import Range
+from antiphon.cli.turns import Turns, turn_options
 
 _T = TypeVar("_T")
 
@@ -62,15 +64,21 @@ def main() -> None:
 @click.option("--language", help="What you speak, as in en or de-CH, or auto.")
 @click.option("--instructions", help="What the model is told before you speak.")
 @click.option("--model", help="A model that `antiphon describe` lists.")
+@turn_options
 @click.option(
-    "--silence",
-    type=click.FloatRange(0.1, 5.0),
+    "--greeting",
+    metavar="TEXT",
+    help="What Antiphon says first. A recording is sent after it.",
+)
+@click.option(
+    "--idle",
+    type=Range(1.0, 3600.0),
     metavar="SECONDS",
-    help="How long a silence ends your turn. Raise it for a speaker who pauses.",
+    help='After so much silence Antiphon asks, once: "Are you still there?"',
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0.5, 2.0),
+    type=Range(0.5, 2.0),
     metavar="FACTOR",
     help="How fast the answer is spoken.",
 )
@@ -82,7 +90,7 @@ def main() -> None:
 @click.option("--device", help="Sound device: number or part of its name.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Range(0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -99,7 +107,9 @@ def talk(
     language: str | None,
     instructions: str | None,
     model: str | None,
-    silence: float | None,
+    turns: Turns,
+    greeting: str | None,
+    idle: float | None,
     speed: float | None,
     play: bool | None,
     device: str | None,
@@ -110,14 +120,16 @@ def talk(
 
     A recording may be WAV, FLAC, OGG or MP3 of any rate, mono or stereo. It is sent as fast as it was spoken; what
     is understood and answered is shown as it comes, then where the time went. Without a recording wear headphones:
-    there is no echo cancellation, and the answer would interrupt itself.
+    there is no echo cancellation, and the answer would interrupt itself. While it is not clear yet whether you
+    interrupt an answer, it is played quietly.
 
     \b
     Examples:
       antiphon talk question.wav
-      antiphon talk question.flac --silence 1.5 -o reply.wav --no-play
+      antiphon talk question.flac --eagerness low -o reply.wav --no-play
       antiphon talk question.wav --json | jq -r .answer
-      antiphon talk --instructions "You are a patient teacher of French."
+      antiphon talk --instructions "You are a patient teacher of French." --max-wait 5
+      antiphon talk --turn-taking push-to-talk --greeting "Hello. Press Enter when you are done."
 
     \b
     Exit status:
@@ -129,9 +141,18 @@ def talk(
     from rich.console import Console
 
     from antiphon.cli import views
-    from antiphon.cli.talk import Wishes
+    from antiphon.cli.wishes import Wishes
 
-    wishes = Wishes(voice, language, instructions, model, silence, speed)
+    wishes = Wishes(
+        voice,
+        language,
+        instructions,
+        model,
+        speed,
+        turns=turns,
+        greeting=greeting,
+        idle=idle,
+    )
     console = Console(highlight=False, markup=False)
     view = views.QuietView() if as_json else views.for_console(console)
     if recording is None:
@@ -152,7 +173,9 @@ def talk(
         sys.exit(failures.status_of(error["code"]))
     if not result["answered"]:
         if not as_json:
-            failures.say("No answer." if result["turns"] else "No speech was heard.")
+            failures.say(
+                "No answer." if result["speech_heard"] else "No speech was heard."
+            )
         sys.exit(failures.FAILED)
 
 

@@ -11,9 +11,10 @@ from antiphon.cli.board import Board
 from antiphon.cli.failures import CommandError
 from antiphon.cli.pipeline import Plan, plan
 from antiphon.cli.session import Recording, talk_and_save
-from antiphon.cli.talk import Wishes
+from antiphon.cli.turns import Turns
 from antiphon.cli.up import check_ports, fetch_missing, running, starting_failure
 from antiphon.cli.views import for_console
+from antiphon.cli.wishes import Wishes
 from antiphon.supervisor import CannotStart, Supervisor
 
 SPEECH = Path(__file__).parents[2] / "assets" / "jfk.wav"
@@ -71,14 +72,14 @@ async def _ask(console: Console, board: Board, made: Plan, question: Recording) 
     console.print("3. A question, in real time", style="bold")
     console.print(
         f"   {question.path.name} is spoken now. Its speaker pauses for a second between phrases, so the demo waits for "
-        f"{SILENCE_SECONDS:g} s of silence before it answers, which is over budget; the gateway itself waits for 0.4 s. "
-        f"The small model's answer is cut after {LONGEST_ANSWER} tokens.",
+        f"{SILENCE_SECONDS:g} s of silence before it answers, which is over budget; by itself the gateway predicts when "
+        f"a speaker is done. The small model's answer is cut after {LONGEST_ANSWER} tokens.",
         style="dim",
     )
     try:
         result = await talk_and_save(
             made.addresses["gateway"],
-            Wishes(silence=SILENCE_SECONDS, max_tokens=LONGEST_ANSWER),
+            Wishes(turns=Turns(silence=SILENCE_SECONDS), max_tokens=LONGEST_ANSWER),
             for_console(console),
             question,
         )
@@ -96,7 +97,7 @@ def _show_log(board: Board) -> None:
 
 
 def _why(result: dict[str, Any]) -> str:
-    if not result["turns"]:
+    if not result["speech_heard"]:
         return (
             "No speech was heard in the recording. The lines above are what the processes wrote; run `antiphon up` "
             "in one terminal and `antiphon talk RECORDING` in another to look closer."

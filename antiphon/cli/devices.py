@@ -13,6 +13,7 @@ from typing import Any
 
 from antiphon.cli.audio import FRAME_SECONDS, INPUT_RATE
 from antiphon.cli.failures import CommandError
+from antiphon.cli.volume import Volume
 from services.runtime.units import PCM_BYTES
 
 WAITING_FRAMES = 50
@@ -38,6 +39,7 @@ class Playout:
         self._most = round(rate * PLAYOUT_SECONDS) * PCM_BYTES
         self._lock = threading.Lock()
         self._waiting = bytearray()
+        self._volume = Volume(rate)
         self._loop = asyncio.get_running_loop()
         self._played = asyncio.Event()
         self._played.set()
@@ -48,6 +50,11 @@ class Playout:
             self._waiting += samples[: self._most - len(self._waiting)]
             if self._waiting:
                 self._played.clear()
+
+    def duck(self, ducked: bool) -> None:
+        """From now on play quietly, or as loud as ever."""
+        with self._lock:
+            self._volume.duck(ducked)
 
     def flush(self) -> None:
         """Forget what has not been played."""
@@ -61,9 +68,10 @@ class Playout:
             samples = bytes(self._waiting[:size])
             del self._waiting[:size]
             last = bool(samples) and not self._waiting
+            played = self._volume.apply(samples + bytes(size - len(samples)))
         if last:
             self._loop.call_soon_threadsafe(self._check)
-        return samples + bytes(size - len(samples))
+        return played
 
     async def played(self) -> None:
         """Wait until nothing is left."""

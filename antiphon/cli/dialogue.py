@@ -10,10 +10,12 @@ from antiphon.v1.conversation_pb2 import (
     ConversationReady,
     PartialTranscript,
     ReplyAudio,
+    ReplyDucked,
     ReplyInterrupted,
     ReplyStarted,
     ReplyText,
     SpeechStarted,
+    SpeechStopped,
     TurnEnded,
     TurnOutcome,
     UserTranscript,
@@ -28,14 +30,14 @@ class Turn:
 
     Attributes:
         number: counted from 1.
-        said: what the user said.
+        said: what the user said, empty where nothing was understood; None where the turn answers no speech.
         answer: the answer's text as far as it came.
         audio: the answer's audio, 16-bit mono PCM, cut where it was interrupted.
         ended: what became of it; None while it goes on.
     """
 
     number: int
-    said: str = ""
+    said: str | None = None
     answer: str = ""
     audio: bytearray = field(default_factory=bytearray)
     ended: TurnEnded | None = None
@@ -58,6 +60,8 @@ class Dialogue:
         output_rate: of the answers' audio, in Hz.
         turns: in order.
         partial: what the user seems to be saying.
+        speech_heard: the user has spoken at all.
+        speech_end: where the user last stopped speaking, in seconds on the input's audio clock.
         finished: the gateway has said its last word.
         broken: why the conversation ended early; None while it has not.
     """
@@ -68,22 +72,40 @@ class Dialogue:
         self.output_rate = ready.output_format.sample_rate
         self.turns: list[Turn] = []
         self.partial = ""
+        self.speech_heard = False
+        self.speech_end = 0.0
         self.finished = False
         self.broken: AntiphonError | None = None
         self._speaking = False
+        self._ducked: int | None = None
 
     @property
     def pending(self) -> bool:
-        """Whether something is to be waited for: speech without its turn yet, or a turn without its end."""
+        """Whether something goes on: speech, or a turn.
+
+        Speech that has stopped is not waited for: between two sentences, or during an answer, it may come to nothing.
+        """
         return self._speaking or any(turn.ended is None for turn in self.turns)
 
     @property
+    def any_ended(self) -> bool:
+        """Whether a turn is over."""
+        return any(turn.ended is not None for turn in self.turns)
+
+    @property
+    def ducked(self) -> bool:
+        """Whether the answer is to be played quietly."""
+        return self._ducked is not None
+
+    @property
     def answered(self) -> bool:
-        """Whether there was an answer and nothing failed; that a cough came to nothing does no harm."""
-        if self.broken:
+        """Whether speech was answered and nothing failed; that a cough came to nothing does no harm."""
+        ended = [(turn, turn.ended.outcome) for turn in self.turns if turn.ended]
+        if self.broken or any(outcome == TURN_OUTCOME_FAILED for _, outcome in ended):
             return False
-        outcomes = [turn.ended.outcome for turn in self.turns if turn.ended]
-        return TURN_OUTCOME_ANSWERED in outcomes and TURN_OUTCOME_FAILED not in outcomes
+        return any(
+            turn.said and outcome == TURN_OUTCOME_ANSWERED for turn, outcome in ended
+        )
 
     @property
     def audio(self) -> bytes:
@@ -102,11 +124,15 @@ class Dialogue:
         """Take in what the gateway told."""
         match event:
             case SpeechStarted():
-                self._speaking = True
+                self._speaking = self.speech_heard = True
+            case SpeechStopped():
+                self._speaking = False
+                self.speech_end = to_seconds(event.at)
             case PartialTranscript(text=text):
                 self.partial = text
             case UserTranscript():
                 self.turn(event.turn).said = event.transcript.text
+                self.speech_heard = True
                 self._speaking = False
                 self.partial = ""
             case ReplyStarted():
@@ -115,16 +141,28 @@ class Dialogue:
                 self.turn(event.turn).answer += event.text
             case ReplyAudio():
                 self._place(event)
+            case ReplyDucked():
+                self._duck(event)
             case ReplyInterrupted():
+                self._ducked = None
                 heard = self.turn(event.turn).audio
                 del heard[self._byte(to_seconds(event.at)) :]
             case TurnEnded():
                 self.turn(event.turn).ended = event
+                if self._ducked == event.turn:
+                    self._ducked = None
                 if event.outcome == TURN_OUTCOME_FAILED:
                     # Failed at its recognizer, it has no transcript that would say so.
                     self._speaking = False
             case ConversationEnded():
                 self.finished = True
+
+    def _duck(self, event: ReplyDucked) -> None:
+        self._ducked = event.turn if event.ducked else None
+        if not event.ducked:
+            # What was said meanwhile was a "mm-hmm" or a cough, and gets no turn of its own.
+            self._speaking = False
+            self.partial = ""
 
     def _place(self, event: ReplyAudio) -> None:
         audio = self.turn(event.turn).audio

@@ -17,7 +17,8 @@ def report(dialogue: Dialogue, files: dict[str, str]) -> dict[str, Any]:
         "conversation_id": dialogue.conversation_id,
         "answered": dialogue.answered,
         "broken": _error(dialogue.broken),
-        "transcript": _joined(turn.said for turn in dialogue.turns),
+        "speech_heard": dialogue.speech_heard,
+        "transcript": _joined(turn.said or "" for turn in dialogue.turns),
         "answer": _joined(turn.answer for turn in dialogue.turns),
         "waterfall": falls[-1] if falls else None,
         "turns": turns,
@@ -44,7 +45,7 @@ def _turn(turn: Turn, rate: int) -> dict[str, Any]:
     described: dict[str, Any] = {
         "turn": turn.number,
         "outcome": turn.outcome,
-        "transcript": turn.said,
+        "transcript": turn.said or "",
         "answer": turn.answer,
         "heard": turn.ended.heard_text if turn.ended else "",
         "audio_seconds": round(audio.duration(bytes(turn.audio), rate), 3),

@@ -7,8 +7,9 @@ from typing import Any
 
 from antiphon.cli import audio
 from antiphon.cli.report import report, save
-from antiphon.cli.talk import Wishes, talk_live, talk_with_recording
+from antiphon.cli.talk import talk_live, talk_with_recording
 from antiphon.cli.views import View
+from antiphon.cli.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ async def talk_and_save_live(
 
     Raises:
         NoDevice: there is no microphone or nothing to play on.
+        NoKeys: the user is to press a key to be answered, and there is none.
         UnreadableAudio: the answers cannot be written.
         AntiphonError: the conversation broke.
     """

@@ -3,70 +3,18 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
-from antiphon.cli import audio, devices
+from antiphon.cli import devices
 from antiphon.cli.dialogue import Dialogue
-from antiphon.cli.pace import Pace
+from antiphon.cli.keys import Enter, enter_key
+from antiphon.cli.recital import Recital
+from antiphon.cli.turns import PUSH_TO_TALK
 from antiphon.cli.views import View
+from antiphon.cli.wishes import Wishes
 from antiphon.client import Conversation, Event, connect
-from antiphon.v1.audio_pb2 import AUDIO_ENCODING_PCM_S16LE, AudioFormat
-from antiphon.v1.conversation_pb2 import (
-    ConversationConfig,
-    ReplyAudio,
-    ReplyInterrupted,
-    SilenceEndpointing,
-    TurnTaking,
-)
+from antiphon.v1.conversation_pb2 import ReplyAudio, ReplyInterrupted
 from services.runtime.errors import AntiphonError, DeadlineExceeded
-from services.runtime.units import PCM_BYTES, to_duration, to_seconds
-
-SETTLING_SECONDS = 0.7
-"""Silence sent beyond the endpointing silence before the client believes that no turn is coming."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How the user wants to talk; what is None is left to the gateway.
-
-    Attributes:
-        voice: a voice from Describe.
-        language: BCP 47 tag of what is spoken, or ``auto``.
-        instructions: standing instructions for the model.
-        model: an alias from Describe.
-        silence: endpointing silence in seconds.
-        speed: of the voice, 1.0 is its own.
-        max_tokens: of an answer.
-    """
-
-    voice: str | None = None
-    language: str | None = None
-    instructions: str | None = None
-    model: str | None = None
-    silence: float | None = None
-    speed: float | None = None
-    max_tokens: int | None = None
-
-    def config(self) -> ConversationConfig:
-        """The first message of the conversation."""
-        config = ConversationConfig(
-            voice=self.voice or "",
-            language=self.language or "",
-            instructions=self.instructions or "",
-            model=self.model or "",
-            speed=self.speed or 0.0,
-            interim_transcripts=True,
-            input_format=AudioFormat(
-                encoding=AUDIO_ENCODING_PCM_S16LE, sample_rate=audio.INPUT_RATE
-            ),
-        )
-        if self.silence is not None:
-            silence = SilenceEndpointing(silence=to_duration(self.silence))
-            config.turn_taking.CopyFrom(TurnTaking(silence=silence))
-        if self.max_tokens is not None:
-            config.sampling.max_tokens = self.max_tokens
-        return config
 
 
 async def talk_with_recording(
@@ -101,18 +49,13 @@ async def talk_with_recording(
         with ExitStack() as stack:
             stack.enter_context(view)
             playout = _playout(dialogue, device, view, stack) if play else None
-            loop = asyncio.get_running_loop()
-            end = loop.time() + audio.duration(pcm)
-
-            def deadline() -> float:
-                return max(loop.time(), end) + patience
-
-            sending = asyncio.create_task(_send_recording(conversation, pcm, dialogue))
+            recital = Recital(conversation, dialogue, pcm, bool(wishes.greeting))
+            sending = asyncio.create_task(recital.run())
             try:
-                async with asyncio.timeout_at(deadline()) as limit:
+                async with asyncio.timeout_at(recital.sent_by() + patience) as limit:
                     async for event in conversation:
-                        limit.reschedule(deadline())
                         _take(event, dialogue, view, playout)
+                        limit.reschedule(recital.sent_by() + patience)
             except TimeoutError:
                 dialogue.broken = DeadlineExceeded(
                     f"gateway at {target}: no news for {patience:g} s "
@@ -143,19 +86,26 @@ async def talk_live(
 
     Raises:
         NoDevice: there is no microphone or nothing to play on.
+        NoKeys: the user is to press a key to be answered, and there is none.
         AntiphonError: the conversation broke.
     """
     devices.portaudio()
     microphone = devices.Microphone()
-    async with _opened(target, wishes) as (conversation, dialogue):
+    async with AsyncExitStack() as stack:
+        pushing = wishes.turns.mode == PUSH_TO_TALK
+        enter = stack.enter_context(enter_key()) if pushing else None
+        conversation, dialogue = await stack.enter_async_context(
+            _opened(target, wishes)
+        )
         playout = devices.Playout(dialogue.output_rate)
         with (
             devices.speakers(playout, device),
             devices.listening(microphone, device),
             view,
         ):
+            how = "Speak, then press Enter" if enter else "Speak"
             view.note(
-                "Speak; Ctrl-C ends. Wear headphones: there is no echo cancellation."
+                f"{how}; Ctrl-C ends. Wear headphones: there is no echo cancellation."
             )
 
             async def send() -> None:
@@ -166,9 +116,12 @@ async def talk_live(
                 async for event in conversation:
                     _take(event, dialogue, view, playout)
 
-            await _until_interrupted(
-                asyncio.create_task(send()), asyncio.create_task(receive())
-            )
+            async def commit(enter: Enter) -> None:
+                while await enter.pressed():
+                    await conversation.commit()
+
+            work = [send(), receive(), *([commit(enter)] if enter else [])]
+            await _until_interrupted(*map(asyncio.create_task, work))
             if microphone.dropped:
                 view.note(
                     f"{microphone.dropped} frames of the microphone were dropped: the gateway was too slow"
@@ -192,37 +145,13 @@ def _take(
 ) -> None:
     dialogue.apply(event)
     view.show(dialogue, event)
-    if playout and isinstance(event, ReplyAudio):
-        playout.feed(event.samples)
-    elif playout and isinstance(event, ReplyInterrupted):
-        playout.flush()
-
-
-async def _send_recording(
-    conversation: Conversation, pcm: bytes, dialogue: Dialogue
-) -> None:
-    """Send the recording, then silence until every turn has ended, then half-close."""
-    pace = Pace(asyncio.get_running_loop().time)
-    silence = bytes(round(audio.FRAME_SECONDS * audio.INPUT_RATE) * PCM_BYTES)
-    least_silence = (
-        to_seconds(conversation.ready.turn_taking.silence.silence) + SETTLING_SECONDS
-    )
-    sent = 0.0
-    try:
-        for frame in audio.frames(pcm):
-            sent += audio.duration(frame)
-            # A microphone hands a frame over once it has heard all of it.
-            await pace.until(sent)
-            await conversation.send_audio(frame)
-        end = sent
-        while dialogue.pending or sent < end + least_silence:
-            sent += audio.FRAME_SECONDS
-            await pace.until(sent)
-            await conversation.send_audio(silence)
-        await conversation.finish()
-    except AntiphonError:
-        # Whoever reads the conversation's events is told the same, and reports it.
+    if playout is None:
         return
+    playout.duck(dialogue.ducked)
+    if isinstance(event, ReplyAudio):
+        playout.feed(event.samples)
+    elif isinstance(event, ReplyInterrupted):
+        playout.flush()
 
 
 def _playout(

@@ -122,7 +122,7 @@ class LiveView:
             Text(line, style=style)
             for turn in dialogue.turns
             if turn.ended is None
-            for line, style in ((_said(turn), "bold"), (_answered(turn), ""))
+            for line, style in _lines(turn)
         ]
         if dialogue.partial:
             lines.append(Text(f"you: {dialogue.partial} …", style="dim"))
@@ -130,8 +130,8 @@ class LiveView:
         self._live.update(Group(*lines))
         if isinstance(event, TurnEnded):
             turn = dialogue.turn(event.turn)
-            self._console.print(Text(_said(turn), style="bold"))
-            self._console.print(Text(_answered(turn)))
+            for line, style in _lines(turn):
+                self._console.print(Text(line, style=style))
             _print_end(self._console, turn, event)
         self._live.refresh()
 
@@ -143,6 +143,12 @@ class LiveView:
 def for_console(console: Console) -> View:
     """The view that suits the output."""
     return LiveView(console) if console.is_terminal else PlainView(console)
+
+
+def _lines(turn: Turn) -> list[tuple[str, str]]:
+    """What was said, with its style; of a turn that answers no speech only the answer."""
+    said = [] if turn.said is None else [(_said(turn), "bold")]
+    return [*said, (_answered(turn), "")]
 
 
 def _said(turn: Turn) -> str:

@@ -112,14 +112,38 @@ async def test_wishes_reach_the_gateway(question: Path, tmp_path: Path) -> None:
             *("talk", str(question), "--gateway", gateway.target, "--voice", "joe"),
             *("--language", "en", "--instructions", "Be brief.", "--model", "big"),
             *("--silence", "0.3", "--speed", "1.5", "-o", str(tmp_path / "a.wav")),
+            *("--interrupt", "never", "--idle", "30"),
         )
         config = gateway.exchanges[0].config
     assert done.status == 0, done.err
     assert (config.voice, config.language, config.model) == ("joe", "en", "big")
     assert (config.instructions, config.speed) == ("Be brief.", 1.5)
     assert config.turn_taking.silence.silence.ToMilliseconds() == 300
+    assert config.turn_taking.interrupt == pb.INTERRUPT_POLICY_NEVER
+    assert config.idle.after.ToSeconds() == 30
+    assert config.idle.what.say
+    assert not config.HasField("greeting")
     assert config.interim_transcripts
     assert config.input_format.sample_rate == 16_000
+
+
+async def test_wishes_that_contradict_each_other_are_one_line_and_exit_status_2(
+    question: Path,
+) -> None:
+    done = await _antiphon(
+        *("talk", str(question), "--turn-taking", "push-to-talk"),
+        *("--eagerness", "high"),
+    )
+    assert (done.status, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
+    assert "--eagerness" in done.err
+    assert "push-to-talk" in done.err
+
+
+async def test_numbers_that_are_none_are_exit_status_2(question: Path) -> None:
+    done = await _antiphon("talk", str(question), "--idle", "nan")
+    assert done.status == 2
+    assert "'--idle': 'nan'" in done.err
 
 
 async def test_several_turns_are_awaited_and_their_answers_follow_each_other(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from antiphon.cli import devices
@@ -55,6 +56,16 @@ async def test_flushing_forgets_what_was_not_played() -> None:
     playout.flush()
     assert playout.pull(4) == bytes(4)
     await playout.played()
+
+
+async def test_a_ducked_playout_plays_at_a_fifth_and_then_as_loud_as_before() -> None:
+    playout = devices.Playout(8_000)
+    second = np.full(8_000, 10_000, "<i2")
+    for ducked, loudness in ((False, 10_000), (True, 2_000), (False, 10_000)):
+        playout.duck(ducked)
+        playout.feed(second.tobytes())
+        heard = np.frombuffer(playout.pull(16_000), "<i2")
+        assert set(heard[80:].tolist()) == {loudness}
 
 
 async def test_playout_is_bounded() -> None:

@@ -29,6 +29,10 @@ def _audio(turn: int, at: float, samples: bytes) -> pb.ReplyAudio:
     return pb.ReplyAudio(turn=turn, position=to_duration(at), samples=samples)
 
 
+def _ducked(turn: int, ducked: bool) -> pb.ReplyDucked:
+    return pb.ReplyDucked(turn=turn, ducked=ducked)
+
+
 def _ended(
     turn: int, outcome: pb.TurnOutcome = pb.TURN_OUTCOME_ANSWERED
 ) -> pb.TurnEnded:
@@ -40,11 +44,12 @@ def test_nothing_is_pending_at_first() -> None:
     assert not _dialogue().answered
 
 
-def test_speech_is_pending_until_its_turn_has_ended() -> None:
+def test_speech_is_pending_while_it_goes_on_and_then_its_turn() -> None:
     dialogue = _dialogue(pb.SpeechStarted())
     assert dialogue.pending
-    dialogue.apply(pb.SpeechStopped())
-    assert dialogue.pending
+    dialogue.apply(pb.SpeechStopped(at=to_duration(1.5)))
+    assert not dialogue.pending
+    assert dialogue.speech_end == 1.5
     dialogue.apply(_said(1))
     assert dialogue.pending
     dialogue.apply(_ended(1))
@@ -57,6 +62,42 @@ def test_speech_into_an_answer_is_pending_after_the_answer_has_ended() -> None:
         _said(1), pb.SpeechStarted(), _ended(1, pb.TURN_OUTCOME_INTERRUPTED)
     )
     assert dialogue.pending
+
+
+def test_speech_that_did_not_interrupt_is_not_pending() -> None:
+    dialogue = _dialogue(_said(1), pb.SpeechStarted(), _ducked(1, True))
+    dialogue.apply(pb.PartialTranscript(text="mm-hmm"))
+    dialogue.apply(_ducked(1, False))
+    assert dialogue.partial == ""
+    assert dialogue.pending
+    dialogue.apply(_ended(1))
+    assert not dialogue.pending
+
+
+def test_an_answer_is_ducked_until_the_gateway_says_otherwise_or_it_ends() -> None:
+    interrupted = pb.ReplyInterrupted(turn=1, at=to_duration(0))
+    for end in (_ducked(1, False), interrupted, _ended(1)):
+        dialogue = _dialogue(_said(1))
+        assert not dialogue.ducked
+        dialogue.apply(_ducked(1, True))
+        assert dialogue.ducked
+        dialogue.apply(end)
+        assert not dialogue.ducked
+
+
+def test_the_end_of_another_turn_does_not_end_ducking() -> None:
+    assert _dialogue(_said(1), _said(2), _ducked(2, True), _ended(1)).ducked
+
+
+def test_what_the_assistant_says_first_answers_nobody() -> None:
+    dialogue = _dialogue(pb.ReplyStarted(turn=1), _ended(1))
+    assert dialogue.turns[0].said is None
+    assert not dialogue.speech_heard
+    assert not dialogue.answered
+    dialogue.apply(_said(2))
+    dialogue.apply(_ended(2))
+    assert dialogue.speech_heard
+    assert dialogue.answered
 
 
 def test_a_failed_turn_spoils_the_dialogue_and_an_empty_one_does_not() -> None:

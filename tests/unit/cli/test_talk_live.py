@@ -5,18 +5,25 @@ import signal
 import sys
 from typing import TypeVar
 
+import numpy as np
 import pytest
 
 from antiphon.cli import devices
 from antiphon.cli.dialogue import Dialogue
-from antiphon.cli.talk import Wishes, talk_live
+from antiphon.cli.keys import NoKeys
+from antiphon.cli.talk import talk_live
+from antiphon.cli.turns import Turns
 from antiphon.cli.views import QuietView
+from antiphon.cli.wishes import Wishes
 from antiphon.client import Event
 from antiphon.v1 import conversation_pb2 as pb
 from services.runtime.errors import Full
 from services.runtime.units import to_duration
 from tests.fakes.gateway import Exchange, scripted_gateway
+from tests.fakes.keyboard import nothing, terminal
 from tests.fakes.portaudio import InputStream, OutputStream, Stream, install
+
+PUSHING = Wishes(turns=Turns("push-to-talk"))
 
 _Device = TypeVar("_Device", bound=Stream)
 
@@ -24,8 +31,9 @@ _Device = TypeVar("_Device", bound=Stream)
 class Person(QuietView):
     """Speaks as soon as there is a microphone, listens to the first sounds, and hangs up when the turn is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, listens: int = 8) -> None:
         self.notes: list[str] = []
+        self.listens = listens
         self.heard: list[bytes] = []
 
     def note(self, message: str) -> None:
@@ -34,7 +42,7 @@ class Person(QuietView):
 
     def show(self, dialogue: Dialogue, event: Event) -> None:
         # The client plays an event's audio after it has shown the event: listen at the next one.
-        self.heard.append(_device(OutputStream).play(8))
+        self.heard.append(_device(OutputStream).play(self.listens))
         if isinstance(event, pb.TurnEnded):
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -83,6 +91,69 @@ async def test_an_interrupted_answer_falls_silent_at_once() -> None:
     async with scripted_gateway(script) as gateway:
         await talk_live(gateway.target, Wishes(), person, device=None)
     assert person.heard == [bytes(8), b"\x07\x00" * 4, bytes(8)]
+
+
+async def test_an_answer_is_played_quietly_while_ducked_and_saved_as_it_came() -> None:
+    spoken = np.full(24_000, 10_000, "<i2").tobytes()
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.heard(0.04)
+        await exchange.say(reply_audio=pb.ReplyAudio(turn=1, samples=spoken))
+        for ducked in (True, False, True):
+            await exchange.say(reply_ducked=pb.ReplyDucked(turn=1, ducked=ducked))
+        await exchange.say(
+            turn_ended=pb.TurnEnded(turn=1, outcome=pb.TURN_OUTCOME_ANSWERED)
+        )
+        await exchange.closed()
+
+    # 20 ms: the ramp, and as much again.
+    person = Person(listens=960)
+    async with scripted_gateway(script) as gateway:
+        dialogue = await talk_live(gateway.target, Wishes(), person, device=None)
+    heard = [np.frombuffer(part, "<i2")[240:] for part in person.heard]
+    assert [set(part.tolist()) for part in heard] == [
+        {0},
+        {10_000},
+        {2_000},
+        {10_000},
+        {2_000},
+    ]
+    assert dialogue.audio == spoken
+
+
+async def test_enter_ends_the_turn_where_the_user_pushes_to_talk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.heard(0.04)
+        os.write(keys, b"\n")
+        await exchange.got("commit")
+        await exchange.turn(1)
+        await exchange.closed()
+
+    person = Person()
+    with terminal(monkeypatch) as keys:
+        async with scripted_gateway(script) as gateway:
+            dialogue = await talk_live(gateway.target, PUSHING, person, device=None)
+            config = gateway.exchanges[0].config
+    assert dialogue.answered
+    assert "press Enter" in person.notes[0]
+    assert config.turn_taking.WhichOneof("endpointing") == "manual"
+
+
+async def test_without_a_key_to_push_nobody_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.closed()
+
+    async with scripted_gateway(script) as gateway:
+        with (
+            nothing(monkeypatch),
+            pytest.raises(NoKeys, match="push-to-talk needs a terminal"),
+        ):
+            await talk_live(gateway.target, PUSHING, Person(), device=None)
+        assert gateway.exchanges == []
 
 
 async def test_a_conversation_that_breaks_says_why() -> None:

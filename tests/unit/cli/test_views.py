@@ -87,6 +87,18 @@ def test_an_interrupted_turn_says_so(terminal: bool) -> None:
     assert "interrupted" in _shown(_console(terminal), events)
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_the_assistant_says_first_has_no_question(terminal: bool) -> None:
+    events: list[Event] = [
+        pb.ReplyStarted(turn=1),
+        pb.ReplyText(turn=1, text="Welcome."),
+        pb.TurnEnded(turn=1, outcome=pb.TURN_OUTCOME_ANSWERED),
+    ]
+    shown = _shown(_console(terminal), events)
+    assert "antiphon: Welcome." in shown
+    assert "you:" not in shown
+
+
 def test_the_board_tells_each_process_from_the_others() -> None:
     console = _console(terminal=False)
     board = Board(
