@@ -5,6 +5,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from gateway.conversation import commands as c
+from gateway.conversation.values import Speculated
 from gateway.conversation.waterfall import SHARES, Waterfall
 from services.runtime import metrics, telemetry
 
@@ -25,10 +26,12 @@ class Observer:
     def saw(self, command: c.Command) -> None:
         """The conversation asked for something."""
         match command:
-            case c.Transcribe(ref, _) | c.Generate(ref, _):
+            case c.Transcribe(ref) | c.Generate(ref):
                 self._span(ref.turn)
             case c.CancelTranscribe(ref):
                 self._end(ref.turn, "forgotten")
+            case c.NoteSpeculation():
+                _count(command)
             case c.TellTurnEnded():
                 self._turn_ended(command)
 
@@ -70,6 +73,13 @@ class Observer:
         if ended.waterfall is not None:
             _observe(ended.waterfall, span)
         self._end(ended.turn, outcome)
+
+
+def _count(made: c.NoteSpeculation) -> None:
+    metrics.SPECULATIONS.labels(made.outcome.value).inc()
+    if made.outcome is not Speculated.USED:
+        metrics.SPECULATION_WASTED_TOKENS.inc(made.tokens)
+        metrics.SPECULATION_WASTED_AUDIO.inc(made.audio)
 
 
 def _observe(waterfall: Waterfall, span: Span) -> None:

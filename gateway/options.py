@@ -20,8 +20,7 @@ class Options:
         tools: functions on offer.
         tool_choice: None for the model's own choice.
         sampling: how to choose tokens.
-        policy: when it is whose turn.
-        interim: whether partial transcripts are wanted.
+        policy: how it is held.
         speed: of the voice, relative.
     """
 
@@ -35,5 +34,4 @@ class Options:
     tool_choice: llm_pb2.ToolChoice | None
     sampling: llm_pb2.Sampling
     policy: Policy
-    interim: bool
     speed: float

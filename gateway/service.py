@@ -9,6 +9,7 @@ import numpy as np
 from antiphon.v1.conversation_pb2_grpc import add_ConversationServicer_to_server
 from gateway.fronts.grpc import GrpcFront
 from gateway.fronts.http import HttpFront
+from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -40,7 +41,10 @@ class Gateway(Service):
             self._settings.stt, self._settings.llm, self._settings.tts
         )
         self._voice = self._load_voice()
-        self._sessions = Sessions(self._settings, self._stages, self._voice)
+        self._ending = self._load_ending()
+        self._sessions = Sessions(
+            self._settings, self._stages, self._voice, self._ending
+        )
         self._http = HttpFront(self._stages, self.admission)
         add_ConversationServicer_to_server(
             GrpcFront(self._sessions, self.admission), server
@@ -49,6 +53,10 @@ class Gateway(Service):
     async def start(self) -> None:
         """Warm hearing and the channels, and listen for HTTP."""
         await self._voice.probabilities(VoiceState(), np.zeros((1, WINDOW), np.float32))
+        if self._ending is not None and await self._ending.probability(b"") is None:
+            raise FailedPrecondition(
+                f"ANTIPHON_GATEWAY_END_MODEL: {self._settings.end_model} does not predict the end of a turn"
+            )
         await self._stages.abilities()
         try:
             port = await self._http.start(self._settings.host, self._settings.http_port)
@@ -64,18 +72,32 @@ class Gateway(Service):
         """Free everything."""
         await self._http.stop()
         await self._voice.close()
+        if self._ending is not None:
+            await self._ending.close()
         await self._stages.close()
 
     def _load_voice(self) -> SileroVoice:
-        name = self._settings.voice_model
-        model = (
-            Path(name)
-            if name.endswith(".onnx")
-            else models.locate(name) / "silero_vad.onnx"
-        )
+        model = _file(self._settings.voice_model, "silero_vad.onnx")
         try:
             return SileroVoice(model)
         except Exception as error:  # onnxruntime's errors share no base
             raise FailedPrecondition(
                 f"ANTIPHON_GATEWAY_VOICE_MODEL: {model} is missing or no model of voice activity: {error}"
             ) from error
+
+    def _load_ending(self) -> SmartTurn | None:
+        # An empty variable of the environment counts as not set, so there has to be a word for it.
+        if self._settings.end_model in ("", "none"):
+            return None
+        model = _file(self._settings.end_model, "smart-turn.onnx")
+        try:
+            return SmartTurn.load(model)
+        except Exception as error:  # onnxruntime's errors share no base
+            raise FailedPrecondition(
+                f"ANTIPHON_GATEWAY_END_MODEL: {model} is missing or no model of a turn's end: {error}"
+            ) from error
+
+
+def _file(model: str, name: str) -> Path:
+    """The ONNX file of a model that a setting names: a path, or what it is called in its folder of the catalogue."""
+    return Path(model) if model.endswith(".onnx") else models.locate(model) / name

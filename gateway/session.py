@@ -11,10 +11,11 @@ from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.stage_pb2 import TurnRef
 from antiphon.v1.tts_pb2 import SynthesizeConfig
 from gateway.conversation import commands as c
-from gateway.conversation.events import Event, StageFailed
+from gateway.conversation.events import EndPredicted, Event, StageFailed
 from gateway.conversation.history import Message
 from gateway.conversation.machine import Conversation
 from gateway.conversation.values import Failure, Ref, Stage
+from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.observer import Observer
 from gateway.options import Options
@@ -45,6 +46,7 @@ class Session:
         options: what the client asked for.
         conversation: the core.
         listener: this conversation's hearing.
+        ending: tells how likely a user is done; shared by all conversations. None where nobody does.
         stages: shared by all conversations.
         deliver: takes notices for the client; never blocks.
         give_up: is told that the conversation cannot go on.
@@ -56,6 +58,7 @@ class Session:
         options: Options,
         conversation: Conversation,
         listener: Listener,
+        ending: EndOfTurn | None,
         stages: Stages,
         deliver: Callable[[c.Notice], None],
         give_up: Callable[[BaseException], None],
@@ -64,6 +67,7 @@ class Session:
         self._options = options
         self._conversation = conversation
         self._listener = listener
+        self._ending = ending
         self._stages = stages
         self._deliver = deliver
         self._give_up = give_up
@@ -73,13 +77,14 @@ class Session:
         self._transcriptions: dict[Ref, Transcription] = {}
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
+        self._preparing: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Open the conversation."""
-        self._do(self._conversation.begin())
+        self._do(self._conversation.begin(self._loop.time()))
 
     async def hear(self, samples: bytes, arrived: float) -> None:
         """Audio came from the client: 16-bit PCM at the input rate, at ``arrived`` on the loop's clock."""
@@ -133,9 +138,14 @@ class Session:
     def _obey(self, command: c.Command) -> None:
         match command:
             case c.Prepare(messages):
-                self._own(asyncio.create_task(self._prepare(messages)))
-            case c.Transcribe(ref, start):
-                self._transcribe(ref, start)
+                # What is being read already is most of what would be read now.
+                if self._preparing is None or self._preparing.done():
+                    self._preparing = asyncio.create_task(self._prepare(messages))
+                    self._own(self._preparing)
+            case c.Transcribe(ref, start, partials):
+                self._transcribe(ref, start, partials)
+            case c.PredictEnd():
+                self._own(asyncio.create_task(self._predict(command)))
             case c.TakeCheckpoint(ref, number):
                 if ref in self._transcriptions:
                     self._transcriptions[ref].checkpoint(number)
@@ -156,6 +166,8 @@ class Session:
             case c.CancelReply(ref):
                 _cancel(self._replies, ref)
                 _cancel(self._speeches, ref)
+            case c.NoteSpeculation():
+                pass
             case (
                 c.TellSpeechStarted()
                 | c.TellSpeechStopped()
@@ -165,6 +177,8 @@ class Session:
                 | c.TellText()
                 | c.TellAudio()
                 | c.TellToolCall()
+                | c.TellDucked()
+                | c.TellTurnTaking()
                 | c.TellInterrupted()
                 | c.TellTurnEnded()
                 | c.Refuse()
@@ -174,7 +188,7 @@ class Session:
             case _:
                 assert_never(command)
 
-    def _transcribe(self, ref: Ref, start: float) -> None:
+    def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
         policy = self._options.policy
         call = Transcription(
             self._stages.stt,
@@ -184,7 +198,7 @@ class Session:
             self._listener.tape,
             start,
             self._options.language,
-            self._options.interim,
+            partials,
             self._observer.metadata(ref.turn),
             policy.longest_utterance + policy.stt_timeout,
         )
@@ -228,6 +242,13 @@ class Session:
             )
             self._open(self._speeches, call)
         return self._speeches[ref]
+
+    async def _predict(self, asked: c.PredictEnd) -> None:
+        probability = None
+        if self._ending is not None:
+            samples = self._listener.tape.read(asked.start, asked.end)
+            probability = await self._ending.probability(samples)
+        self.tell(EndPredicted(asked.ref, asked.id, probability))
 
     async def _prepare(self, messages: tuple[Message, ...]) -> None:
         request = llm_pb2.PrepareRequest(

@@ -8,6 +8,7 @@ from gateway.conversation.commands import Notice
 from gateway.conversation.events import InputEnded
 from gateway.conversation.history import History
 from gateway.conversation.machine import Conversation
+from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.hearing.voice import VoiceActivity
 from gateway.options import Options
@@ -26,14 +27,20 @@ class Sessions:
         settings: of the gateway.
         stages: shared by all conversations.
         voice: likewise.
+        ending: likewise; None for none.
     """
 
     def __init__(
-        self, settings: GatewaySettings, stages: Stages, voice: VoiceActivity
+        self,
+        settings: GatewaySettings,
+        stages: Stages,
+        voice: VoiceActivity,
+        ending: EndOfTurn | None,
     ) -> None:
         self.settings = settings
         self.stages = stages
         self._voice = voice
+        self._ending = ending
         self._open: set[Session] = set()
         self._finishing = False
 
@@ -67,6 +74,7 @@ class Sessions:
                 options,
                 conversation,
                 listener,
+                self._ending,
                 self.stages,
                 deliver,
                 give_up,

@@ -5,7 +5,14 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from gateway.conversation.values import Interrupt, Policy
+from gateway.conversation.endpointing import WAITS
+from gateway.conversation.values import (
+    Eagerness,
+    Endpointing,
+    Interrupt,
+    Policy,
+    TurnTaking,
+)
 from services.runtime.settings import ServiceSettings
 
 DEFAULT_INSTRUCTIONS = "You are a helpful voice assistant. Keep your answers short."
@@ -81,8 +88,31 @@ class GatewaySettings(ServiceSettings):
         description="likewise in characters; the local model's context holds about 7,000",
     )
 
+    endpointing: Endpointing = Field(
+        Endpointing.PREDICTED,
+        description="how the end of a user's turn is found, unless a client asks otherwise: predicted, silence, manual",
+    )
+    eagerness: Eagerness = Field(
+        Eagerness.AUTO,
+        description="how soon to answer where the end is predicted: low, medium, high, auto",
+    )
+    min_wait: float | None = Field(
+        None,
+        ge=0.1,
+        le=5,
+        description="seconds of silence after words that sound finished; unset: by eagerness",
+    )
+    max_wait: float | None = Field(
+        None,
+        ge=0.1,
+        le=10,
+        description="seconds of silence after words that sound unfinished; unset: by eagerness",
+    )
     silence: float = Field(
-        0.4, ge=0.1, le=5, description="seconds of silence that end a turn"
+        0.4,
+        ge=0.1,
+        le=5,
+        description="seconds of silence that end a turn where the end is not predicted",
     )
     soft_end: float = Field(
         0.16,
@@ -96,8 +126,36 @@ class GatewaySettings(ServiceSettings):
         le=2,
         description="seconds before the start of speech that are transcribed too",
     )
+    interrupt: Interrupt = Field(
+        Interrupt.SPEECH,
+        description="what stops an answer, unless a client asks otherwise: always, speech, words, never",
+    )
+    listen_after: float = Field(
+        0.1,
+        ge=0.03,
+        le=5,
+        description="seconds of voice into an answer after which it is ducked and listened to",
+    )
     interrupt_after: float = Field(
-        0.25, ge=0.05, le=5, description="seconds of speech that interrupt an answer"
+        0.7,
+        ge=0.05,
+        le=5,
+        description="seconds of voice that interrupt an answer whatever is said",
+    )
+    speculations: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="answers that are begun before it is clear that the user is done, at most in one turn; 0: none",
+    )
+    draft_text: int = Field(
+        120,
+        ge=1,
+        description="characters of such an answer that are synthesised before it is clear",
+    )
+    prefill: bool = Field(
+        True,
+        description="have the model read a user's words while they speak, where it keeps prompts in a cache",
     )
     longest_utterance: float = Field(
         120.0, ge=1, le=300, description="seconds after which a turn ends anyhow"
@@ -115,6 +173,11 @@ class GatewaySettings(ServiceSettings):
     tts_timeout: float = Field(
         15.0, gt=0, description="seconds to wait for a clause's audio"
     )
+    tool_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="seconds to wait for a tool's result before the model goes on without",
+    )
 
     budget_total: float = Field(
         1.2, gt=0, description="seconds of response latency that a turn may take"
@@ -129,19 +192,36 @@ class GatewaySettings(ServiceSettings):
         0.05, gt=0, description="of these, for the gateway itself"
     )
 
+    def turns(self) -> TurnTaking:
+        """When it is whose turn, in a conversation that asks for nothing else."""
+        shortest, longest = WAITS[self.eagerness]
+        longest = self.max_wait or longest
+        return TurnTaking(
+            endpointing=self.endpointing,
+            silence=self.silence,
+            eagerness=self.eagerness,
+            min_wait=min(self.min_wait or shortest, longest),
+            max_wait=longest,
+            interrupt=self.interrupt,
+        )
+
     def policy(self) -> Policy:
         """The policy of a conversation that asks for nothing else."""
         return Policy(
-            silence=self.silence,
-            soft_end=min(self.soft_end, self.silence),
+            turns=self.turns(),
+            soft_end=self.soft_end,
             preroll=self.preroll,
-            interrupt=Interrupt.SPEECH,
+            listen_after=self.listen_after,
             interrupt_after=self.interrupt_after,
+            speculations=self.speculations,
+            draft_text=self.draft_text,
+            prefill=self.prefill,
             longest_utterance=self.longest_utterance,
             lead=self.lead,
             stt_timeout=self.stt_timeout,
             llm_timeout=self.llm_timeout,
             tts_timeout=self.tts_timeout,
+            tool_timeout=self.tool_timeout,
         )
 
     def budgets(self) -> dict[str, float]:

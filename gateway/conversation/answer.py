@@ -1,16 +1,25 @@
-"""One answer: from the decision that it is the assistant's turn to the last sound of it.
+"""One answer: from the prompt to the last sound of it.
 
-It knows nothing of the user's speech. The audio waits here, at the gateway's door, and is let out slightly ahead
-of real time.
+It knows nothing of the user's speech. It may be a draft, begun before it is the assistant's turn: then nothing of it
+leaves, neither a word nor a sound. The audio waits here, at the gateway's door, and is let out slightly ahead of
+real time.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gateway.conversation import commands as c
 from gateway.conversation.clocks import PlaybackClock
 from gateway.conversation.events import AudioSpoken
-from gateway.conversation.values import Policy, Ref, Stage, ToolCall, Usage
+from gateway.conversation.values import (
+    Policy,
+    Ref,
+    Stage,
+    ToolCall,
+    Transcript,
+    Usage,
+)
 from gateway.conversation.waterfall import Stopwatch
 
 _END_SLACK = 1e-6
@@ -34,8 +43,12 @@ class Answer:
         policy: how long to wait, and how far ahead to send.
         stopwatch: the turn's instants so far.
         since: when what it waits for was last seen to move, on the driver's clock.
+        decided: it is the assistant's turn; until then it is a draft.
         said_from: position where the utterance that it answers began; None where there was none.
+        utterance: whose transcript is awaited; None where none is, or was.
+        transcript: what a draft was made from.
         text: written so far.
+        pieces: in which the text came.
         tool_calls: made so far.
         usage: tokens; known once it is written.
         opened: the prompt has been sent.
@@ -49,8 +62,12 @@ class Answer:
     policy: Policy
     stopwatch: Stopwatch
     since: float
+    decided: bool = True
     said_from: float | None = None
+    utterance: Ref | None = None
+    transcript: Transcript | None = None
     text: str = ""
+    pieces: int = 0
     tool_calls: list[ToolCall] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     opened: bool = False
@@ -58,6 +75,9 @@ class Answer:
     spoken: bool = False
     announced: bool = False
     playback: PlaybackClock = field(default_factory=PlaybackClock)
+    _told: list[c.Notice] = field(default_factory=list)
+    _handed: int = 0
+    _finished: bool = False
     _door: deque[AudioSpoken] = field(default_factory=deque)
     _behind_door: float = 0.0
     _taken: int = 0
@@ -66,6 +86,66 @@ class Answer:
     def backlog(self) -> float:
         """Seconds of audio that wait at the door."""
         return self._behind_door
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to let out, or nothing will come."""
+        return bool(self._door) or self.spoken
+
+    @property
+    def tokens(self) -> int:
+        """Written so far: as the upstream counted them, or in pieces of text, about a token each."""
+        return self.usage.completion or self.pieces
+
+    # --- what the stages say ------------------------------------------------------------------------------
+
+    def write(self, text: str) -> list[c.Command]:
+        """The model wrote another piece; returns what is to be done about it."""
+        if not text:
+            return []
+        self._announce()
+        self.text += text
+        self.pieces += 1
+        self._told.append(c.TellText(self.ref.turn, text))
+        return self.hand_over()
+
+    def call(self, call: ToolCall) -> None:
+        """The model asks for a function to be called."""
+        self._announce()
+        self.tool_calls.append(call)
+        self._told.append(c.TellToolCall(self.ref.turn, call))
+
+    def end_writing(self, usage: Usage) -> list[c.Command]:
+        """The model is done; returns what is to be done about it."""
+        self.written = True
+        self.usage = usage
+        if not self.text:
+            self.spoken = True
+        return self.hand_over()
+
+    def hand_over(self) -> list[c.Command]:
+        """Text that the voice may have now: of a draft no more than what can be heard first."""
+        most = len(self.text) if self.decided else self.policy.draft_text
+        piece = self.text[self._handed : most]
+        self._handed += len(piece)
+        commands: list[c.Command] = [c.Speak(self.ref, piece)] if piece else []
+        complete = self.written and self._handed == len(self.text)
+        if complete and self.text and not self._finished:
+            self._finished = True
+            commands.append(c.FinishSpeaking(self.ref))
+        return commands
+
+    def told(self) -> list[c.Notice]:
+        """What the client is to know now; nothing of a draft."""
+        if not self.decided:
+            return []
+        told, self._told = self._told, []
+        return told
+
+    def _announce(self) -> None:
+        if not self.announced:
+            self.announced = True
+            self._told.append(c.TellReplyStarted(self.ref.turn))
 
     def clause(self, end: int, now: float) -> None:
         """The voice took another clause, up to character ``end``."""
@@ -84,11 +164,14 @@ class Answer:
         self._door.append(audio)
         self._behind_door += audio.seconds
 
+    # --- what leaves, and what has been heard -------------------------------------------------------------
+
     def release(self, now: float) -> list[AudioSpoken]:
         """What may leave now: all that begins less than the policy's lead ahead of what has been heard."""
         let_out: list[AudioSpoken] = []
         while (
-            self._door
+            self.decided
+            and self._door
             and self.playback.sent - self.playback.heard(now)
             <= self.policy.lead + _END_SLACK
         ):
@@ -103,7 +186,7 @@ class Answer:
 
     def played_out(self, now: float) -> bool:
         """Whether all of it has been written, spoken and heard."""
-        if not (self.written and self.spoken) or self._door:
+        if not (self.decided and self.written and self.spoken) or self._door:
             return False
         return self.playback.sent - self.playback.heard(now) <= _END_SLACK
 
@@ -117,11 +200,15 @@ class Answer:
         """The text that is spoken by ``position`` of the reply's audio clock."""
         return self.text[: self.playback.characters(position)]
 
+    # --- waiting ------------------------------------------------------------------------------------------
+
     def waits(self) -> Waits | None:
         """What it is waiting for; None once nothing can fail any more."""
         if not self.opened:
             return Waits.TRANSCRIPT
         if self.written and self.spoken:
+            return None
+        if not self.decided and self._handed >= self.policy.draft_text:
             return None
         speaking = self.playback.marked < self._taken
         return Waits.AUDIO if speaking or self.written else Waits.CLAUSE
@@ -144,9 +231,9 @@ class Answer:
         """When something happens to it without anybody saying so."""
         ahead = self.playback.sent - self.playback.heard(now)
         times = []
-        if self._door:
+        if self._door and self.decided:
             times.append(now + max(0.0, ahead - self.policy.lead))
-        elif self.written and self.spoken:
+        elif self.written and self.spoken and self.decided:
             times.append(now + ahead)
         if (overdue := self.overdue_at()) is not None:
             times.append(overdue)

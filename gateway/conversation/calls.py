@@ -7,6 +7,9 @@ from gateway.conversation.values import ToolCall
 ABANDONED = '{"error": "The user went on before there was a result."}'
 """Stands for a result that nobody waited for: models want every call answered."""
 
+OVERDUE = '{"error": "There was no result in time."}'
+"""Stands for a result that was waited for in vain."""
+
 Result = tuple[str, str]
 """Id of the call, and content."""
 
@@ -18,6 +21,13 @@ class Calls:
         self._open: set[str] = set()
         self._returned: list[Result] = []
         self._abandoned: set[str] = set()
+
+    def copied(self) -> "Calls":
+        """The same calls and results; what becomes of either does not change the other."""
+        calls = Calls()
+        calls._open, calls._abandoned = set(self._open), set(self._abandoned)
+        calls._returned = list(self._returned)
+        return calls
 
     def ask(self, call: ToolCall) -> None:
         """The model asks for a function to be called."""
@@ -37,6 +47,17 @@ class Calls:
             return []
         results, self._returned = self._returned, []
         return results
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a result is missing."""
+        return bool(self._open)
+
+    def expire(self) -> None:
+        """Wait no longer, and go on with a stand-in for each result that is missing."""
+        self._returned += [(call_id, OVERDUE) for call_id in sorted(self._open)]
+        self._abandoned |= self._open
+        self._open.clear()
 
     def abandon(self) -> list[Result]:
         """Wait no longer: the results that came, and a stand-in for each that did not."""

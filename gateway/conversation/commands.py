@@ -7,8 +7,10 @@ from gateway.conversation.values import (
     Failure,
     Outcome,
     Ref,
+    Speculated,
     ToolCall,
     Transcript,
+    TurnTaking,
     Usage,
 )
 from gateway.conversation.waterfall import Waterfall
@@ -25,10 +27,14 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Open an utterance and stream the input's audio into it from position ``start`` on."""
+    """Open an utterance and stream the input's audio into it from position ``start`` on.
+
+    ``partials``: what the user seems to be saying is wanted meanwhile.
+    """
 
     ref: Ref
     start: float
+    partials: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,16 @@ class TakeCheckpoint:
 
     ref: Ref
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictEnd:
+    """Ask how likely the user is done, by the sound of the input's audio from ``start`` to ``end``."""
+
+    ref: Ref
+    id: int
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,26 @@ class CancelReply:
     """Stop writing and speaking the reply."""
 
     ref: Ref
+
+
+# --- to whoever watches -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSpeculation:
+    """What became of an answer that was begun before its turn was decided, and what it cost.
+
+    Attributes:
+        ref: of the answer.
+        outcome: what became of it.
+        tokens: of the answer; pieces of text where the upstream has not counted them yet, about a token each.
+        audio: seconds that were synthesised.
+    """
+
+    ref: Ref
+    outcome: Speculated
+    tokens: int
+    audio: float
 
 
 # --- to the client ----------------------------------------------------------------------------------------
@@ -157,6 +193,21 @@ class TellToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class TellDucked:
+    """Play the answer quietly, or as loud as before: somebody speaks into it."""
+
+    turn: int
+    ducked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TellTurnTaking:
+    """This is in force from now on."""
+
+    turns: TurnTaking
+
+
+@dataclass(frozen=True, slots=True)
 class TellInterrupted:
     """Stop playing; what lies past ``at`` of the answer's audio clock was not heard."""
 
@@ -195,6 +246,7 @@ StageCommand = (
     Prepare
     | Transcribe
     | TakeCheckpoint
+    | PredictEnd
     | ResumeTranscribe
     | FinishTranscribe
     | CancelTranscribe
@@ -212,9 +264,11 @@ Notice = (
     | TellText
     | TellAudio
     | TellToolCall
+    | TellDucked
+    | TellTurnTaking
     | TellInterrupted
     | TellTurnEnded
     | Refuse
     | Close
 )
-Command = StageCommand | Notice
+Command = StageCommand | NoteSpeculation | Notice

@@ -6,7 +6,8 @@ It knows nothing of answers. Each method returns what changed, and `machine.Conv
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.conversation.values import Policy, Ref
+from gateway.conversation.endpointing import likelihood
+from gateway.conversation.values import Ref, Transcript
 
 
 class Hears(Enum):
@@ -17,22 +18,58 @@ class Hears(Enum):
 
 
 @dataclass(slots=True)
+class Pause:
+    """What is known of the pause that an utterance is poised in.
+
+    Attributes:
+        asked_at: when the checkpoint was asked for, on the driver's clock.
+        sound: likelihood that the user is done, by the sound; None while, or where, nobody can tell.
+        sound_known: whether that has been answered.
+        transcript: up to the checkpoint; None until it is there.
+        due_at: when the silence had been long enough, on the driver's clock; None until it has.
+    """
+
+    asked_at: float
+    sound: float | None = None
+    sound_known: bool = False
+    transcript: Transcript | None = None
+    due_at: float | None = None
+
+    def likely(self) -> float | None:
+        """How likely the user is done, by all that is known; None while a vote is missing that may yet come."""
+        if self.transcript is None or not self.sound_known:
+            return None
+        return likelihood(self.sound, self.transcript)
+
+
+@dataclass(slots=True)
 class Utterance:
     """One stretch of user speech that is being transcribed.
 
     Attributes:
         ref: the turn that it will become.
         start: position of its first voice.
+        voiced_from: position since which there has been voice without a pause.
+        aside: spoken into an answer, which it may interrupt yet.
         paused: position since which there is no voice; None while there is.
-        hears: how far it is.
+        pause: set while it is poised.
         checkpoints: how many were taken.
+        prefilled: characters of it that the model was given to read ahead.
     """
 
     ref: Ref
     start: float
+    voiced_from: float
+    aside: bool = False
     paused: float | None = None
-    hears: Hears = Hears.SPEECH
+    pause: Pause | None = None
     checkpoints: int = 0
+    prefilled: int = 0
+
+    @property
+    def hears(self) -> Hears:
+        """How far it is."""
+        return Hears.SPEECH if self.pause is None else Hears.POISED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +92,7 @@ class Ear:
         heard: position up to which all audio has been listened to.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self.utterance: Utterance | None = None
         self.voice: Voice | None = None
         self.heard = 0.0
@@ -66,9 +102,11 @@ class Ear:
         if self.utterance is None:
             self.voice = Voice(at)
             return False
-        was_poised = self.utterance.hears is Hears.POISED
+        was_poised = self.utterance.pause is not None
+        if self.utterance.paused is not None:
+            self.utterance.voiced_from = at
         self.utterance.paused = None
-        self.utterance.hears = Hears.SPEECH
+        self.utterance.pause = None
         return was_poised
 
     def paused(self, at: float) -> None:
@@ -83,43 +121,41 @@ class Ear:
             self.voice = Voice(self.heard)
 
     def voiced(self) -> float:
-        """Seconds of voice that no utterance was opened for."""
+        """Seconds for which there has been voice without a pause."""
+        if self.utterance is not None:
+            if self.utterance.paused is not None:
+                return 0.0
+            return self.heard - self.utterance.voiced_from
         return self.heard - self.voice.start if self.voice else 0.0
 
-    def open(self, ref: Ref, start: float) -> Utterance:
+    def quiet(self) -> float:
+        """Seconds for which the utterance has had no voice."""
+        if self.utterance is None or self.utterance.paused is None:
+            return 0.0
+        return self.heard - self.utterance.paused
+
+    def open(self, ref: Ref, start: float, aside: bool) -> Utterance:
         """Take the voice under way for an utterance that began at ``start``."""
-        self.utterance = Utterance(ref, start)
+        voiced_from = self.voice.start if self.voice else start
+        self.utterance = Utterance(ref, start, voiced_from, aside)
         self.voice = None
         return self.utterance
 
-    def soft_end(self) -> bool:
-        """Whether the utterance has just become quiet for long enough to take a checkpoint."""
-        utterance = self.utterance
-        if (
-            utterance is None
-            or utterance.hears is not Hears.SPEECH
-            or utterance.paused is None
-        ):
-            return False
-        if self.heard - utterance.paused < self._policy.soft_end:
-            return False
-        utterance.hears = Hears.POISED
-        utterance.checkpoints += 1
-        return True
+    def soft_end(self, after: float, now: float) -> Utterance | None:
+        """The utterance, if it has just become quiet for long enough to take a checkpoint.
 
-    def turn_end(self) -> bool:
-        """Whether the utterance is over, by silence or by its length."""
+        Args:
+            after: seconds of silence.
+            now: on the driver's clock.
+        """
         utterance = self.utterance
-        if utterance is None:
-            return False
-        if self.heard - utterance.start >= self._policy.longest_utterance:
-            return True
-        silence = self._policy.silence
-        return (
-            silence is not None
-            and utterance.paused is not None
-            and self.heard - utterance.paused >= silence
-        )
+        if utterance is None or utterance.pause or utterance.paused is None:
+            return None
+        if self.quiet() < after:
+            return None
+        utterance.pause = Pause(asked_at=now)
+        utterance.checkpoints += 1
+        return utterance
 
     def close(self) -> float:
         """Forget the utterance; returns the position where its speech ended.

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from gateway.conversation.values import Failure, Image, Ref, ToolCall, Transcript, Usage
+from gateway.conversation.values import (
+    Failure,
+    Image,
+    Ref,
+    ToolCall,
+    Transcript,
+    TurnTaking,
+    Usage,
+)
 
 # --- from hearing: positions on the input's audio clock ---------------------------------------------------
 
@@ -27,6 +35,15 @@ class Heard:
 
     until: float
     arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndPredicted:
+    """How likely the user was done at the checkpoint ``id``, 0 to 1; None where nobody could tell."""
+
+    ref: Ref
+    id: int
+    probability: float | None
 
 
 # --- from the stages: each carries the revision that it works for -----------------------------------------
@@ -174,6 +191,13 @@ class ReplyTruncated:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnTakingChanged:
+    """The client wants turns to be taken otherwise from now on."""
+
+    turns: TurnTaking
+
+
+@dataclass(frozen=True, slots=True)
 class InputEnded:
     """Nothing more will come from the client, or nothing more is wanted: finish the turn in progress."""
 
@@ -182,6 +206,7 @@ Event = (
     SpeechBegan
     | SpeechPaused
     | Heard
+    | EndPredicted
     | PartialHeard
     | CheckpointHeard
     | FinalHeard
@@ -200,5 +225,6 @@ Event = (
     | Cleared
     | ReplyCancelled
     | ReplyTruncated
+    | TurnTakingChanged
     | InputEnded
 )

@@ -58,6 +58,10 @@ class History:
     _messages: list[Message] = field(default_factory=list)
     _reply_index: int | None = None
 
+    def copied(self) -> "History":
+        """The same messages; what is added to either is not added to the other."""
+        return replace(self, _messages=list(self._messages))
+
     def beginning(self) -> tuple[Message, ...]:
         """What every prompt begins with."""
         return (

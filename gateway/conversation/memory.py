@@ -32,6 +32,13 @@ class Memory:
         """All messages, oldest first."""
         return self._history.prompt()
 
+    def supposing(self, text: str) -> tuple[Message, ...]:
+        """The prompt that there would be if the user said ``text`` now; nothing is kept of it."""
+        supposed = Memory(self._history.copied())
+        supposed._calls = self._calls.copied()
+        supposed.user_says(text)
+        return supposed.prompt()
+
     def user_says(self, text: str) -> None:
         """The user's turn; results that have not come by now are not waited for."""
         for call_id, content in self._calls.abandon():
@@ -60,6 +67,15 @@ class Memory:
     def take_result(self, call_id: str, content: str) -> bool:
         """A tool gave something back; returns whether anybody had asked for it."""
         return self._calls.take(call_id, content)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the result of a tool is missing."""
+        return self._calls.waiting
+
+    def expire(self) -> None:
+        """Wait for no result any longer."""
+        self._calls.expire()
 
     def complete(self) -> bool:
         """Put the results into the history once the last one is there; returns whether that is now."""

@@ -16,12 +16,12 @@ class Waterfall:
 
     Attributes:
         total: the response latency.
-        endpointing: until the audio that decides the turn had arrived.
-        stt: from the decision to the final transcript.
+        endpointing: until the silence had been long enough.
+        stt: from when the transcript was asked for until it came.
         llm: from the prompt to the first clause.
         tts: from the first clause to its first audio.
         gateway: the rest, which is the gateway's own.
-        saved: what ran ahead of the decision.
+        saved: work of the stages that was done while the silence was waited for.
         overruns: shares, and "total", that took longer than their budget.
     """
 
@@ -47,9 +47,9 @@ class Stopwatch:
 
     Attributes:
         speech_ended_at: the user's last sound was made.
-        due_at: the audio that decides the turn had arrived.
-        decided_at: the turn was decided.
-        transcript_at: the final transcript came; the prompt left with it.
+        due_at: the silence had been long enough, or the client said so.
+        asked_at: the transcript was asked for that the answer is made from.
+        transcript_at: it came; the prompt left with it.
         clause_at: the voice took the first clause.
         audio_at: the first audio came from the voice.
         sent_at: it was sent to the client.
@@ -57,7 +57,7 @@ class Stopwatch:
 
     speech_ended_at: float | None = None
     due_at: float | None = None
-    decided_at: float | None = None
+    asked_at: float | None = None
     transcript_at: float | None = None
     clause_at: float | None = None
     audio_at: float | None = None
@@ -72,7 +72,7 @@ class Stopwatch:
         instants = (
             self.speech_ended_at,
             self.due_at,
-            self.decided_at,
+            self.asked_at,
             self.transcript_at,
             self.clause_at,
             self.audio_at,
@@ -80,21 +80,22 @@ class Stopwatch:
         )
         if any(instant is None for instant in instants):
             return None
-        ended, due, decided, transcript, clause, audio, sent = (
+        ended, due, asked, transcript, clause, audio, sent = (
             instant or 0.0 for instant in instants
         )
         shares = {
             "endpointing": due - ended,
-            "stt": transcript - decided,
+            "stt": transcript - asked,
             "llm": clause - transcript,
             "tts": audio - clause,
         }
         total = sent - ended
-        shares["gateway"] = total - sum(shares.values())
+        saved = max(0.0, min(due, audio) - asked)
+        shares["gateway"] = total + saved - sum(shares.values())
         taken = {**shares, "total": total}
         overruns = tuple(
             name
             for name, seconds in taken.items()
             if seconds > budgets.get(name, float("inf"))
         )
-        return Waterfall(total=total, saved=0.0, overruns=overruns, **shares)
+        return Waterfall(total=total, saved=saved, overruns=overruns, **shares)

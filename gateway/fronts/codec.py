@@ -4,9 +4,16 @@ from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2, stt_pb2
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.values import Failure, Image, Outcome, Transcript
+from gateway.conversation.values import (
+    Failure,
+    Image,
+    Outcome,
+    Transcript,
+    TurnTaking,
+)
 from gateway.conversation.waterfall import Waterfall
-from gateway.fronts.config import LONGEST_TEXT, seconds
+from gateway.fronts.config import LONGEST_TEXT
+from gateway.fronts.turns import seconds, to_message, to_turns
 from services.runtime.errors import InvalidArgument
 from services.runtime.units import to_duration
 
@@ -30,12 +37,13 @@ _OUTCOMES = {
 }
 
 
-def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
+def to_event(request: pb.ConverseRequest, images: bool, turns: TurnTaking) -> e.Event:
     """What a client's message (other than config and audio) tells the conversation.
 
     Args:
         request: the message.
         images: whether the model takes pictures.
+        turns: when it is whose turn, where the client leaves that open.
 
     Raises:
         InvalidArgument: it says what is not allowed.
@@ -76,13 +84,17 @@ def to_event(request: pb.ConverseRequest, images: bool) -> e.Event:
             return e.ReplyTruncated(
                 request.truncate.turn, seconds("truncate.heard", request.truncate.heard)
             )
+        case "turn_taking":
+            return e.TurnTakingChanged(
+                to_turns("turn_taking", request.turn_taking, turns)
+            )
         case "config":
             raise InvalidArgument("config", "came twice", "once, as the first message")
         case _:
             raise InvalidArgument(
                 "message",
                 "is empty",
-                "audio, text, image, tool_result, commit, clear, cancel, truncate",
+                "audio, text, image, tool_result, commit, clear, cancel, truncate, turn_taking",
             )
 
 
@@ -123,6 +135,11 @@ def to_response(notice: c.Notice) -> pb.ConverseResponse:
             return pb.ConverseResponse(
                 tool_call=pb.ConversationToolCall(turn=turn, call=asked)
             )
+        case c.TellDucked(turn, ducked):
+            quiet = pb.ReplyDucked(turn=turn, ducked=ducked)
+            return pb.ConverseResponse(reply_ducked=quiet)
+        case c.TellTurnTaking(turns):
+            return pb.ConverseResponse(turn_taking=to_message(turns))
         case c.TellInterrupted(turn, at):
             return pb.ConverseResponse(
                 reply_interrupted=pb.ReplyInterrupted(turn=turn, at=to_duration(at))

@@ -4,31 +4,28 @@ import json
 import re
 from dataclasses import replace
 
-from google.protobuf.duration_pb2 import Duration
-
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
-from gateway.conversation.values import Interrupt, Policy
+from gateway.conversation.values import Idle, Initiative, Policy
+from gateway.fronts.turns import seconds, to_turns
 from gateway.options import Options
 from gateway.settings import MOST_TOKENS, GatewaySettings
 from gateway.stages.directory import Abilities
 from services.runtime.contract import sample_rate
 from services.runtime.errors import InvalidArgument
-from services.runtime.units import to_duration, to_seconds
 
 INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
 MOST_TOOLS = 128
-LONGEST_DURATION = 24 * 3600.0
 LONGEST_TEXT = 32_768
 """Characters of instructions, or of one text from the user."""
 
+LONGEST_INITIATIVE = 4_096
+"""Characters of what the assistant says of its own accord."""
+
+MOST_IDLE_PROMPTS = 100
+
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_INTERRUPTS = {
-    pb.INTERRUPT_POLICY_UNSPECIFIED: Interrupt.SPEECH,
-    pb.INTERRUPT_POLICY_SPEECH: Interrupt.SPEECH,
-    pb.INTERRUPT_POLICY_NEVER: Interrupt.NEVER,
-}
 
 
 def to_options(
@@ -71,25 +68,9 @@ def to_options(
         tools=_tools(config, abilities),
         tool_choice=_tool_choice(config),
         sampling=_sampling(config.sampling, settings),
-        policy=_policy(config.turn_taking, settings.policy()),
-        interim=config.interim_transcripts,
+        policy=_policy(config, settings, abilities),
         speed=config.speed or 1.0,
     )
-
-
-def to_turn_taking(policy: Policy) -> pb.TurnTaking:
-    """A policy in the words of the contract."""
-    turn_taking = pb.TurnTaking()
-    if policy.silence is None:
-        turn_taking.manual.SetInParent()
-    else:
-        turn_taking.silence.silence.CopyFrom(to_duration(policy.silence))
-    turn_taking.interrupt = (
-        pb.INTERRUPT_POLICY_NEVER
-        if policy.interrupt is Interrupt.NEVER
-        else pb.INTERRUPT_POLICY_SPEECH
-    )
-    return turn_taking
 
 
 def _one_of(field: str, value: str, allowed: list[str]) -> None:
@@ -127,20 +108,6 @@ def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sam
             "config.sampling.stop", f"has {len(sampling.stop)} texts", "at most 4"
         )
     return sampling
-
-
-def seconds(field: str, duration: Duration) -> float:
-    """A duration that is none of before.
-
-    Raises:
-        InvalidArgument: it is negative, or no duration at all.
-    """
-    value = to_seconds(duration)
-    if not 0 <= duration.nanos < 10**9 or not 0 <= value <= LONGEST_DURATION:
-        raise InvalidArgument(
-            field, f"is {value:g} s", f"0 s to {LONGEST_DURATION:g} s"
-        )
-    return value
 
 
 def _tools(
@@ -206,21 +173,42 @@ def _tool_choice(config: pb.ConversationConfig) -> llm_pb2.ToolChoice | None:
     return choice
 
 
-def _policy(asked: pb.TurnTaking, default: Policy) -> Policy:
-    if asked.interrupt not in _INTERRUPTS:
+def _policy(
+    config: pb.ConversationConfig, settings: GatewaySettings, abilities: Abilities
+) -> Policy:
+    policy = settings.policy()
+    # A stage that could not be asked has its say in vain: preparing is a no-op where it is not offered.
+    prepares = abilities.llm is None or abilities.llm.prepare
+    return replace(
+        policy,
+        turns=to_turns("config.turn_taking", config.turn_taking, policy.turns),
+        partials=config.interim_transcripts,
+        prefill=policy.prefill and prepares,
+        greeting=_initiative("config.greeting", config.greeting)
+        if config.HasField("greeting")
+        else None,
+        idle=_idle(config.idle) if config.HasField("idle") else None,
+    )
+
+
+def _initiative(field: str, asked: pb.Initiative) -> Initiative:
+    which = asked.WhichOneof("what")
+    text = getattr(asked, which).strip() if which else ""
+    if not 0 < len(text) <= LONGEST_INITIATIVE:
         raise InvalidArgument(
-            "config.turn_taking.interrupt", f"is {asked.interrupt}", "SPEECH, NEVER"
+            f"{field}.{which or 'what'}",
+            "is empty or too long",
+            f"1 to {LONGEST_INITIATIVE} characters, as say or prompt",
         )
-    policy = replace(default, interrupt=_INTERRUPTS[asked.interrupt])
-    if asked.WhichOneof("endpointing") == "manual":
-        return replace(policy, silence=None)
-    if asked.silence.HasField("silence"):
-        silence = seconds("config.turn_taking.silence.silence", asked.silence.silence)
-        if not 0.1 <= silence <= 5:
-            raise InvalidArgument(
-                "config.turn_taking.silence.silence",
-                f"is {silence:g} s",
-                "0.1 s to 5 s",
-            )
-        return replace(policy, silence=silence, soft_end=min(policy.soft_end, silence))
-    return policy
+    return Initiative(say=text) if which == "say" else Initiative(prompt=text)
+
+
+def _idle(asked: pb.IdlePrompts) -> Idle:
+    after = seconds("config.idle.after", asked.after)
+    if not 1 <= after <= 3600:
+        raise InvalidArgument("config.idle.after", f"is {after:g} s", "1 s to 3600 s")
+    if asked.most > MOST_IDLE_PROMPTS:
+        raise InvalidArgument(
+            "config.idle.most", f"is {asked.most}", f"at most {MOST_IDLE_PROMPTS}"
+        )
+    return Idle(after, _initiative("config.idle.what", asked.what), asked.most or 1)

@@ -11,9 +11,11 @@ from antiphon.v1.conversation_pb2_grpc import ConversationServicer
 from antiphon.v1.stage_pb2 import Capacity
 from gateway.conversation import commands as c
 from gateway.conversation.events import InputEnded
+from gateway.conversation.values import TurnTaking
 from gateway.fronts.codec import to_event, to_response
-from gateway.fronts.config import to_options, to_turn_taking
+from gateway.fronts.config import to_options
 from gateway.fronts.outbox import Outbox
+from gateway.fronts.turns import to_message
 from gateway.options import Options
 from gateway.session import Session
 from gateway.sessions import Sessions
@@ -58,7 +60,8 @@ class GrpcFront(ConversationServicer):
         async with self._sessions.open(options, outbox.put, outbox.fail) as session:
             session.begin()
             heard = _Heard(options.input_rate)
-            reader = asyncio.create_task(_read(context, session, heard, images))
+            turns = self._sessions.settings.turns()
+            reader = asyncio.create_task(_read(context, session, heard, images, turns))
             reader.add_done_callback(_failing(outbox))
             tell = _Teller(context, outbox)
             writer = asyncio.create_task(
@@ -118,7 +121,11 @@ async def _first(context: Context) -> pb.ConversationConfig:
 
 
 async def _read(
-    context: Context, session: Session, heard: _Heard, images: bool
+    context: Context,
+    session: Session,
+    heard: _Heard,
+    images: bool,
+    turns: TurnTaking,
 ) -> None:
     """Take what the client sends until it half-closes."""
     loop = asyncio.get_running_loop()
@@ -128,7 +135,7 @@ async def _read(
             heard.take(request.audio.samples)
             await session.hear(request.audio.samples, arrived)
         else:
-            session.tell(to_event(request, images))
+            session.tell(to_event(request, images, turns))
     session.tell(InputEnded())
 
 
@@ -196,6 +203,6 @@ def _ready(conversation_id: str, options: Options) -> pb.ConverseResponse:
         output_format=AudioFormat(
             encoding=AUDIO_ENCODING_PCM_S16LE, sample_rate=options.output_rate
         ),
-        turn_taking=to_turn_taking(options.policy),
+        turn_taking=to_message(options.policy.turns),
     )
     return pb.ConverseResponse(ready=ready)

@@ -112,6 +112,19 @@ BUDGET_OVERRUNS = Counter(
     ["stage"],
 )
 
+SPECULATIONS = Counter(
+    "antiphon_speculations_total",
+    "Answers begun before their turn was decided, by what became of them",
+    ["outcome"],
+)
+SPECULATION_WASTED_TOKENS = Counter(
+    "antiphon_speculation_wasted_tokens_total",
+    "Pieces of text, about a token each, written for answers that nobody got",
+)
+SPECULATION_WASTED_AUDIO = Counter(
+    "antiphon_speculation_wasted_audio_seconds_total",
+    "Audio synthesized for answers that nobody got",
+)
 END_PREDICTIONS = Counter(
     "antiphon_end_predictions_total",
     "Predictions of a turn's end by how they went",

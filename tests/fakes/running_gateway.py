@@ -13,6 +13,7 @@ from antiphon.v1.conversation_pb2_grpc import (
     add_ConversationServicer_to_server,
 )
 from gateway.fronts.grpc import GrpcFront
+from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.voice import VoiceActivity
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -46,12 +47,16 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running(
-    stages: str, voice: VoiceActivity | None = None, **settings: object
+    stages: str,
+    voice: VoiceActivity | None = None,
+    ending: EndOfTurn | None = None,
+    **settings: object,
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway before the stages at one address."""
+    """A gateway before the stages at one address; turns end by silence, unless the settings say otherwise."""
+    settings.setdefault("endpointing", "silence")
     chosen = GatewaySettings(port=0, stt=stages, llm=stages, tts=stages, **settings)
     directory = Stages(chosen.stt, chosen.llm, chosen.tts)
-    sessions = Sessions(chosen, directory, voice or LoudnessVoice())
+    sessions = Sessions(chosen, directory, voice or LoudnessVoice(), ending)
     admission = Admission(chosen.max_streams)
     server = create_server(chosen, admission)
     front = WatchedFront(sessions, admission)

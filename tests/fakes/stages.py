@@ -50,7 +50,7 @@ class Script:
     Attributes:
         hear: transcript for (conversation id, turn).
         write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
-        before_hearing: awaited before a transcript is sent.
+        before_hearing: awaited before a transcript, of a checkpoint too, is sent.
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
         images: whether the model takes pictures.
@@ -107,6 +107,7 @@ class FakeStt(SpeechToTextServicer):
                         )
                 else:
                     checkpoint = request.checkpoint.id
+                    await _pause(self._script.before_hearing())
                     done = stt_pb2.Checkpointed(
                         id=checkpoint, transcript=stt_pb2.Transcript(text=said)
                     )

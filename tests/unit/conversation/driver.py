@@ -23,7 +23,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.history = History("Be kind.")
         self.core = Conversation(self.policy, self.history, {})
-        self.done += self.core.begin()
+        self.done += self.core.begin(self.now)
 
     def tell(self, event: e.Event) -> list[c.Command]:
         commands = self.core.handle(event, self.now)
@@ -71,9 +71,8 @@ class Driver:
         """A whole utterance, up to the point where the model is asked."""
         self.speak(1.0)
         self.hear(0.6)
-        ref = self.ref()
-        self.tell(e.FinalHeard(ref, Transcript(text)))
-        return ref
+        self.tell(e.FinalHeard(self.ref(), Transcript(text)))
+        return self.ref()
 
     def answer(self, ref: Ref, text: str, seconds: float) -> None:
         """A whole answer, with a mark for every character."""

@@ -7,6 +7,7 @@ import pytest
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.values import (
+    Endpointing,
     Failure,
     Interrupt,
     Outcome,
@@ -14,9 +15,14 @@ from gateway.conversation.values import (
     Stage,
     State,
     Transcript,
+    TurnTaking,
     Usage,
 )
 from tests.unit.conversation.driver import Driver, outcomes, prompt
+
+
+def policy(**turns: object) -> Policy:
+    return Policy(turns=TurnTaking(**turns))
 
 
 def test_a_conversation_begins_by_preparing_its_instructions() -> None:
@@ -100,6 +106,7 @@ def test_the_waterfall_names_every_share() -> None:
     ref = driver.ref()
     driver.wait(0.3)
     driver.tell(e.FinalHeard(ref, Transcript("Why?")))
+    ref = driver.ref()
     driver.wait(0.5)
     driver.tell(e.TextWritten(ref, "Because."))
     driver.tell(e.ClauseTaken(ref, 3))
@@ -123,7 +130,7 @@ def test_speech_into_an_answer_cuts_it_where_it_was_heard() -> None:
     driver = Driver()
     driver.answer(driver.ask(), "abcdefghij" * 5, 5.0)
     driver.hear(1.0)
-    driver.speak(0.5)
+    driver.speak(1.0)
     (cut,) = driver.all(c.TellInterrupted)
     (ended,) = driver.all(c.TellTurnEnded)
     assert ended.outcome is Outcome.INTERRUPTED
@@ -150,7 +157,7 @@ def test_a_cough_does_not_interrupt() -> None:
 
 
 def test_an_answer_that_may_not_be_interrupted_is_spoken_to_its_end() -> None:
-    driver = Driver(replace(Policy(), interrupt=Interrupt.NEVER))
+    driver = Driver(policy(interrupt=Interrupt.NEVER))
     driver.answer(driver.ask(), "x" * 10, 1.0)
     driver.speak(1.5)
     assert outcomes(driver) == [Outcome.ANSWERED]
@@ -251,7 +258,7 @@ def test_a_long_answer_is_no_hang() -> None:
 
 
 def test_only_the_client_ends_the_turn_in_push_to_talk() -> None:
-    driver = Driver(replace(Policy(), silence=None))
+    driver = Driver(policy(endpointing=Endpointing.MANUAL))
     driver.speak(1.0)
     driver.hear(5.0)
     assert driver.core.turn == 0
@@ -288,14 +295,14 @@ def test_the_end_of_input_finishes_the_turn_and_closes() -> None:
     driver.tell(e.InputEnded())
     ref = driver.ref()
     driver.tell(e.FinalHeard(ref, Transcript("Bye.")))
-    driver.answer(ref, "Bye.", 0.5)
+    driver.answer(driver.ref(), "Bye.", 0.5)
     assert driver.all(c.Close) == []
     driver.wait(1.0)
     assert driver.all(c.Close) == [c.Close(turns=1)]
 
 
 def test_speech_that_goes_on_after_a_commit_is_somebodys_next_words() -> None:
-    driver = Driver(replace(Policy(), silence=None))
+    driver = Driver(policy(endpointing=Endpointing.MANUAL))
     driver.tell(e.SpeechBegan(0.0))
     driver.hear(1.0)
     driver.tell(e.Committed())

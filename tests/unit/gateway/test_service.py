@@ -28,14 +28,68 @@ async def test_a_voice_model_that_is_none_is_named(there: bool, tmp_path: Path) 
         gateway.register(grpc.aio.server())
 
 
-@pytest.mark.skipif(
+needs_voice = pytest.mark.skipif(
     not catalogue()["silero-vad"].present, reason="the model has not been fetched"
 )
+
+
+@needs_voice
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_model_of_the_turns_end_that_is_none_is_named(
+    there: bool, tmp_path: Path
+) -> None:
+    model = tmp_path / "end.onnx"
+    if there:
+        model.write_bytes(b"no model")
+    gateway = Gateway(GatewaySettings(end_model=str(model)))
+    gateway.admission = Admission(1)
+    with pytest.raises(FailedPrecondition, match=r"END_MODEL: .*end\.onnx"):
+        gateway.register(grpc.aio.server())
+
+
+@needs_voice
+async def test_a_model_that_predicts_nothing_is_named_before_anybody_is_served() -> (
+    None
+):
+    other = str(catalogue()["silero-vad"].folder / "silero_vad.onnx")
+    gateway = Gateway(
+        GatewaySettings(
+            http_port=0, end_model=other, stt="[::1]:1", llm="[::1]:1", tts="[::1]:1"
+        )
+    )
+    gateway.admission = Admission(1)
+    gateway.register(grpc.aio.server())
+    with pytest.raises(FailedPrecondition, match=r"END_MODEL: .*silero_vad\.onnx"):
+        await gateway.start()
+    await gateway.stop()
+
+
+@needs_voice
+@pytest.mark.parametrize("nothing", ["", "none"])
+async def test_a_gateway_may_do_without_prediction(nothing: str) -> None:
+    gateway = Gateway(
+        GatewaySettings(
+            http_port=0, end_model=nothing, stt="[::1]:1", llm="[::1]:1", tts="[::1]:1"
+        )
+    )
+    gateway.admission = Admission(1)
+    gateway.register(grpc.aio.server())
+    await gateway.start()
+    await gateway.stop()
+
+
+@needs_voice
 async def test_a_taken_http_port_is_named_with_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         gateway = Gateway(
-            GatewaySettings(http_port=port, stt="[::1]:1", llm="[::1]:1", tts="[::1]:1")
+            GatewaySettings(
+                http_port=port,
+                end_model="none",
+                stt="[::1]:1",
+                llm="[::1]:1",
+                tts="[::1]:1",
+            )
         )
         gateway.admission = Admission(1)
         gateway.register(grpc.aio.server())

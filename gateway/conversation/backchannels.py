@@ -1,0 +1,38 @@
+"""What people say while they listen, and mean nothing by but "go on"."""
+
+import re
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+_PHRASES = (
+    ("i", "see"), ("got", "it"), ("of", "course"), ("all", "right"), ("thank", "you"), ("go", "on"), ("uh", "huh"),
+    ("mm", "hmm"), ("oh", "really"), ("is", "it"), ("no", "way"), ("me", "too"), ("my", "god"), ("my", "goodness"),
+)  # fmt: skip
+
+_LISTENING = (
+    "mm mmm mhm mmhm mmhmm hm hmm hmmm huh uh um umm er erm ah aha aah oh ooh yeah yea yep yup yes ya ok okay k right "
+    "sure true exactly indeed absolutely totally cool nice great good wow alright really interesting thanks you ha haha "
+    "bye"
+)
+"""With what recognizers make of breath and noise: "you" and "bye"."""
+
+_WORDS = frozenset(_LISTENING.split())
+
+_LONGEST = 4
+"""Words; whoever says more says something."""
+
+
+def says_something(text: str) -> bool:
+    """Whether a transcript holds more than backchannels; English, other languages count as words."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    if len(words) > _LONGEST:
+        return True
+    index = 0
+    while index < len(words):
+        if tuple(words[index : index + 2]) in _PHRASES:
+            index += 2
+        elif words[index] in _WORDS:
+            index += 1
+        else:
+            return True
+    return False

@@ -1,0 +1,127 @@
+"""When a pause is the end of a turn.
+
+Nobody can tell for sure: a model that listens to the last words calls half of the pauses in the middle of a hard sentence
+an end. So it has one vote, the end of the transcript has another, and the silence decides: the likelier the user
+seems to be done, the less of it is needed.
+"""
+
+import math
+import re
+
+from gateway.conversation.values import Eagerness, Endpointing, Transcript, TurnTaking
+
+WAITS = {
+    Eagerness.LOW: (0.7, 4.0),
+    Eagerness.MEDIUM: (0.4, 2.0),
+    Eagerness.HIGH: (0.2, 1.0),
+    Eagerness.AUTO: (0.4, 2.0),
+}
+"""Seconds of silence after words that sound finished, and unfinished, for sure; the contract promises them."""
+
+_SURE = 0.02
+"""Distance that a vote keeps from certainty: one voice must be able to outweigh another."""
+
+_ASKED = 1.5
+"""Log odds for a sentence that ends in a question or exclamation mark: recognizers put these on purpose."""
+
+_BROKEN_OFF = -2.5
+"""Log odds for a comma, a dash or dots at the end."""
+
+_BARE = -0.5
+"""Log odds for no punctuation at the end."""
+
+_LEADS_ON = -3.0
+"""Log odds for a last word that no sentence ends with."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+_ENGLISH = (
+    "a an the this my your his her its our their and or but because so if when while although though unless until "
+    "than as of to for from with without into onto about at by between through during against toward towards like "
+    "is are was were am be been will would could should can may might must shall do does did have has had i'm "
+    "you're we're they're it's that's there's i'd i'll i've you'll we'll gonna wanna um uh er erm hmm well "
+    "which who whose very really just also maybe please let's i we they he she"
+)
+
+_LEADING_ON = {"en": frozenset(_ENGLISH.split())}
+"""Words by language that are hardly ever the last of a sentence; other languages go by punctuation alone."""
+
+
+def likelihood(sound: float | None, transcript: Transcript | None) -> float | None:
+    """How likely the user is done, 0 to 1; None where nobody has voted.
+
+    Args:
+        sound: by the sound of the last words; None where that could not be told.
+        transcript: what was said so far; None while it is being made.
+    """
+    if sound is None and transcript is None:
+        return None
+    odds = 0.0
+    if sound is not None:
+        certain = min(1 - _SURE, max(_SURE, sound))
+        odds += math.log(certain / (1 - certain))
+    if transcript is not None:
+        odds += _ending(transcript)
+    return 1 / (1 + math.exp(-odds))
+
+
+def _ending(transcript: Transcript) -> float:
+    """The vote of the transcript's last word and punctuation, as log odds."""
+    text = transcript.text.rstrip(" \"'”’)")
+    words = _WORD.findall(text)
+    if not words:
+        return 0.0
+    if text[-1] in "?!？！":
+        return _ASKED
+    language = (transcript.language or "en").split("-")[0].lower()
+    last = words[-1].lower().replace("’", "'")
+    if last in _LEADING_ON.get(language, ()):
+        return _LEADS_ON
+    if text[-1] in ",;:-–—…" or text.endswith("..."):
+        return _BROKEN_OFF
+    return 0.0 if text[-1] in ".。" else _BARE
+
+
+class Patience:
+    """How long to wait for this user; follows them where the client asked for that (`Eagerness.AUTO`)."""
+
+    CUT_OFF = 1.3
+    SMOOTH = 0.95
+    LEAST, MOST = 0.75, 1.75
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+
+    def cut_off(self) -> None:
+        """They were answered before they were done."""
+        self._factor = min(self.MOST, self._factor * self.CUT_OFF)
+
+    def smooth(self) -> None:
+        """They listened to the answer."""
+        self._factor = max(self.LEAST, self._factor * self.SMOOTH)
+
+    def longest(self, turns: TurnTaking) -> float:
+        """Seconds of silence that end a turn whatever else is known."""
+        match turns.endpointing:
+            case Endpointing.PREDICTED:
+                return turns.max_wait * self._of(turns)
+            case Endpointing.SILENCE:
+                return turns.silence
+            case Endpointing.MANUAL:
+                return math.inf
+
+    def wait(self, turns: TurnTaking, likely: float | None) -> float:
+        """Seconds of silence after which the turn may be decided.
+
+        Args:
+            turns: what the client chose.
+            likely: how likely the user is done; None where nobody can tell (yet).
+        """
+        longest = self.longest(turns)
+        if turns.endpointing is not Endpointing.PREDICTED or likely is None:
+            return longest
+        shortest = min(turns.min_wait * self._of(turns), longest)
+        return math.exp(likely * math.log(shortest) + (1 - likely) * math.log(longest))
+
+    def _of(self, turns: TurnTaking) -> float:
+        return self._factor if turns.eagerness is Eagerness.AUTO else 1.0
