@@ -16,6 +16,7 @@ from services.runtime.settings import ServiceSettings
 from services.runtime.units import to_duration
 from tests.simulator.report import show
 from tests.simulator.simulation import Wanted, chosen, play_local, play_scripted
+from tests.simulator.stages import CPU, FAST
 
 
 def measure(
@@ -28,7 +29,7 @@ def measure(
         stages: "scripted" or "local", the whole CPU default.
         wanted: what to play; default: the whole script.
     """
-    wanted = wanted or Wanted(speed=10.0)
+    wanted = wanted or Wanted(speed=20.0)
     if stages == "local":
         scores = asyncio.run(play_local(wanted))
         title = f"Simulator, {len(scores)} turns, CPU default in real time"
@@ -50,11 +51,12 @@ def main() -> None:
         speed=asked.speed,
         turn_taking=_turn_taking(asked),
         settings=settings,
+        pace=FAST if asked.pace == "fast" else CPU,
         ending=not asked.without_prediction,
     )
     if not wanted.script:
         sys.exit(f"no turn and no group is called {asked.only!r}")
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 180)
     report = measure(console, asked.stages, wanted)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=2) + "\n")
@@ -73,11 +75,19 @@ def _arguments() -> argparse.ArgumentParser:
     made.add_argument(
         "--speed",
         type=float,
-        default=10.0,
-        help="how fast time goes while nothing is computed, with scripted stages (default: 10)",
+        default=20.0,
+        help="how fast time goes while nothing is computed, with scripted stages (default: 20)",
     )
     made.add_argument(
-        "--only", default="*", help="turns or groups whose name matches, e.g. 'cut-*'"
+        "--pace",
+        choices=["cpu", "fast"],
+        default="cpu",
+        help="how slow scripted stages are: as the CPU default, or as a GPU and a hosted model",
+    )
+    made.add_argument(
+        "--only",
+        default="*",
+        help="turns or groups whose name matches, e.g. 'cut-*'; several: comma",
     )
     made.add_argument(
         "--silence", type=float, help="end turns by so many seconds of silence alone"

@@ -13,6 +13,7 @@ from tests.simulator.score import Score
 def figures(scores: Sequence[Score]) -> dict[str, Any]:
     """Counts, rates and percentiles of some turns; milliseconds where a name ends in ``_ms``."""
     latencies = [seconds for one in scores for seconds in one.latencies]
+    decided = [seconds for one in scores for seconds in one.decided]
     heeded = [seconds for one in scores for seconds in one.heeded_after]
     off = [words for one in scores for words in one.words_off]
 
@@ -25,6 +26,7 @@ def figures(scores: Sequence[Score]) -> dict[str, Any]:
         "cut_off": total("cut_off"),
         "missed": total("missed"),
         "latency_ms": percentiles(latencies) if latencies else None,
+        "decided_ms": percentiles(decided) if decided else None,
         "reactions": total("reactions"),
         "false_cuts": total("false_cuts"),
         "unasked": total("unasked"),
@@ -65,6 +67,7 @@ def _row(group: str, numbers: dict[str, Any]) -> dict[str, object]:
         "turns": numbers["turns"],
         "cut off": _of(numbers["cut_off"], numbers["utterances"]),
         "missed": numbers["missed"],
+        "decided p50/p95 ms": _pair(numbers["decided_ms"]),
         "answered p50/p95 ms": _pair(numbers["latency_ms"]),
         "false cuts": _of(numbers["false_cuts"], numbers["reactions"]),
         "unasked": numbers["unasked"],

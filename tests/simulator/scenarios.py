@@ -20,7 +20,7 @@ _GUISES = ("joe", "brisk", "deep")
 
 _SENTENCES = {
     "train": ("I need a train from Berlin to", "Hamburg on Friday morning."),
-    "restaurant": ("Can you book a table for two at the", "Italian place near the station?"),
+    "restaurant": ("Can you book a table for two", "at the Italian place near the station?"),
     "weather": ("Tell me what the weather will be", "in London tomorrow."),
     "email": ("Please write an email to my boss that", "I will be late today."),
     "recipe": ("How long do I have to boil", "an egg so that it is soft?"),

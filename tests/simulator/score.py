@@ -26,6 +26,7 @@ class Score:
         cut_off: of these, answered or decided before the user was done.
         missed: never answered.
         latencies: seconds from the true end of speech to the first audio, of those neither cut off nor missed.
+        decided: seconds from there to the turn's transcript, which comes when it is decided, of the same.
         reactions: backchannels and noises that went into an answer.
         false_cuts: of these, the ones that cut it.
         unasked: answers to what was no utterance.
@@ -48,6 +49,7 @@ class Score:
     cut_off: int = 0
     missed: int = 0
     latencies: list[float] = field(default_factory=list)
+    decided: list[float] = field(default_factory=list)
     reactions: int = 0
     false_cuts: int = 0
     unasked: int = 0
@@ -123,6 +125,9 @@ def _utterance(
         made.notes.append("not answered")
     elif not decided:
         made.latencies.append(spoke.answered_at - spoke.done)
+        made.decided += [
+            at - spoke.done for at, turn, _ in transcripts if turn == spoke.answer
+        ]
     _interruption(played, spoke, made)
     for i, reacted in enumerate(spoke.reactions):
         until = [later.begins for later in spoke.reactions[i + 1 :]]

@@ -54,12 +54,16 @@ class Wanted:
     ending: bool = True
 
 
-def chosen(pattern: str) -> list[Turn]:
-    """Turns whose id or group matches a pattern."""
+def chosen(patterns: str) -> list[Turn]:
+    """Turns whose id or group matches one of the patterns, which commas separate."""
     return [
         turn
         for turn in SCRIPT
-        if fnmatch.fnmatch(turn.id, pattern) or fnmatch.fnmatch(turn.group, pattern)
+        if any(
+            fnmatch.fnmatch(name, pattern)
+            for name in (turn.id, turn.group)
+            for pattern in patterns.split(",")
+        )
     ]
 
 
@@ -74,12 +78,13 @@ def play_scripted(wanted: Wanted) -> list[Score]:
 
 async def _play_scripted(wanted: Wanted) -> list[Score]:
     world = World()
+    settings = {"endpointing": "predicted", **wanted.settings}
     voice = SileroVoice(models.locate("silero-vad") / "silero_vad.onnx")
     try:
         async with (
             _ending(wanted) as ending,
             serving(world, wanted.pace) as stages,
-            running(stages, voice, ending=ending, **wanted.settings) as gateway,
+            running(stages, voice, ending=ending, **settings) as gateway,
             connect(gateway.address) as client,
         ):
             played = await _play(client, wanted, world)
