@@ -53,8 +53,8 @@ async def running(
     **settings: object,
 ) -> AsyncIterator[RunningGateway]:
     """A gateway before the stages at one address; turns end by silence, unless the settings say otherwise."""
-    settings.setdefault("endpointing", "silence")
-    chosen = GatewaySettings(port=0, stt=stages, llm=stages, tts=stages, **settings)
+    default = {"endpointing": "silence", "stt": stages, "llm": stages, "tts": stages}
+    chosen = GatewaySettings(port=0, **(default | settings))
     directory = Stages(chosen.stt, chosen.llm, chosen.tts)
     sessions = Sessions(chosen, directory, voice or LoudnessVoice(), ending)
     admission = Admission(chosen.max_streams)

@@ -23,10 +23,10 @@ ROUND_TRIP = 10.0
 
 
 @asynccontextmanager
-async def running_proxy(
+async def serving_proxy(
     upstream: dict[str, Any], max_streams: int = 4, started: bool = True
-) -> AsyncIterator[Any]:
-    """A stub of a proxy before that one upstream; not ``started``: one that still warms up."""
+) -> AsyncIterator[str]:
+    """The address of a proxy before that one upstream; not ``started``: one that still warms up."""
     settings = LlmSettings(port=0, max_streams=max_streams, upstreams=[upstream])
     service = LanguageModelService(settings)
     service.admission = Admission(settings.max_streams)
@@ -37,11 +37,22 @@ async def running_proxy(
     if started:
         await service.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield llm_pb2_grpc.LanguageModelStub(channel)
+        yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
         await service.stop()
+
+
+@asynccontextmanager
+async def running_proxy(
+    upstream: dict[str, Any], max_streams: int = 4, started: bool = True
+) -> AsyncIterator[Any]:
+    """A stub of such a proxy."""
+    async with (
+        serving_proxy(upstream, max_streams, started) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        yield llm_pb2_grpc.LanguageModelStub(channel)
 
 
 def message(text: str, role: Any = llm_pb2.ROLE_USER) -> llm_pb2.Message:

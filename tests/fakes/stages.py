@@ -5,8 +5,9 @@ samples that `spoken_text` reads back: so a test can tell whose words it was giv
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +36,9 @@ from services.runtime.units import to_duration
 FRAME = 960
 """Samples the voice speaks for each character: 40 ms at 24 kHz."""
 
+Gate = Callable[[], "Awaitable[None] | None"]
+"""Gives what is awaited before the stage goes on; None for nothing."""
+
 
 def spoken_text(samples: bytes) -> str:
     """The text that the scripted voice was given."""
@@ -49,20 +53,25 @@ class Script:
 
     Attributes:
         hear: transcript for (conversation id, turn).
+        understand: transcript of samples; instead of `hear` where it is set.
         write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
         before_hearing: awaited before a transcript, of a checkpoint too, is sent.
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
+        behind_piece: awaited behind each piece of a reply.
         images: whether the model takes pictures.
         requests: every prompt received.
         prepared: every beginning of a prompt received.
         transcribed: utterances with the seconds of audio they had.
         cancelled: names of RPCs that were cancelled.
+        open: RPCs under way, by name.
+        idle: set while there are none.
     """
 
     hear: Callable[[str, int], str] = lambda conversation, turn: (
         f"{conversation} turn {turn}"
     )
+    understand: Callable[[bytes], str] | None = None
     write: Callable[[llm_pb2.GenerateRequest], list[str | llm_pb2.ToolCall]] = (
         lambda request: [
             "You said: ",
@@ -70,17 +79,38 @@ class Script:
             ".",
         ]
     )
-    before_hearing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
-    before_writing: Callable[[], "asyncio.Future[None] | None"] = lambda: None
-    before_speaking: Callable[[], "asyncio.Future[None] | None"] = lambda: None
+    before_hearing: Gate = lambda: None
+    before_writing: Gate = lambda: None
+    before_speaking: Gate = lambda: None
+    behind_piece: Gate = lambda: None
     images: bool = False
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
     cancelled: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    open: Counter[str] = field(default_factory=Counter)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.idle.set()
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        """An RPC, from its beginning to its end."""
+        self.open[name] += 1
+        self.idle.clear()
+        try:
+            yield
+        except (asyncio.CancelledError, Cancelled):
+            self.cancelled.put_nowait(name)
+            raise
+        finally:
+            self.open[name] -= 1
+            if not self.open.total():
+                self.idle.set()
 
 
-async def _pause(gate: "asyncio.Future[None] | None") -> None:
+async def _pause(gate: "Awaitable[None] | None") -> None:
     if gate is not None:
         await gate
 
@@ -90,40 +120,43 @@ class FakeStt(SpeechToTextServicer):
         self._script = script
 
     async def Transcribe(self, _requests: object, context: object) -> None:
+        with self._script.call("Transcribe"):
+            await self._transcribe(context)
+
+    async def _transcribe(self, context: object) -> None:
         first = await read(context)
         config = first.config
-        heard, checkpoint = 0, 0
-        said = self._script.hear(config.turn.conversation_id, config.turn.turn)
-        try:
-            while (request := await read(context)) is not None:
-                if request.WhichOneof("message") == "audio":
-                    heard += len(request.audio.samples)
-                    if config.interim_results and heard:
-                        partial = stt_pb2.Partial(
-                            text=said.split()[0] if said else "", stable_characters=0
-                        )
-                        await write(
-                            context, stt_pb2.TranscribeResponse(partial=partial)
-                        )
-                else:
-                    checkpoint = request.checkpoint.id
-                    await _pause(self._script.before_hearing())
-                    done = stt_pb2.Checkpointed(
-                        id=checkpoint, transcript=stt_pb2.Transcript(text=said)
+        heard, checkpoint = bytearray(), 0
+        told = self._script.hear(config.turn.conversation_id, config.turn.turn)
+
+        def said() -> str:
+            understand = self._script.understand
+            return told if understand is None else understand(bytes(heard))
+
+        while (request := await read(context)) is not None:
+            if request.WhichOneof("message") == "audio":
+                heard += request.audio.samples
+                if config.interim_results and heard:
+                    partial = stt_pb2.Partial(
+                        text=" ".join(said().split()[:1]), stable_characters=0
                     )
-                    await write(context, stt_pb2.TranscribeResponse(checkpointed=done))
-            seconds = heard / (2 * config.format.sample_rate)
-            self._script.transcribed.append(seconds)
-            await _pause(self._script.before_hearing())
-            final = stt_pb2.FinalTranscript(
-                transcript=stt_pb2.Transcript(text=said),
-                audio=to_duration(seconds),
-                from_checkpoint=checkpoint,
-            )
-            await write(context, stt_pb2.TranscribeResponse(final=final))
-        except (asyncio.CancelledError, Cancelled):
-            self._script.cancelled.put_nowait("Transcribe")
-            raise
+                    await write(context, stt_pb2.TranscribeResponse(partial=partial))
+            else:
+                checkpoint = request.checkpoint.id
+                await _pause(self._script.before_hearing())
+                done = stt_pb2.Checkpointed(
+                    id=checkpoint, transcript=stt_pb2.Transcript(text=said())
+                )
+                await write(context, stt_pb2.TranscribeResponse(checkpointed=done))
+        seconds = len(heard) / (2 * config.format.sample_rate)
+        self._script.transcribed.append(seconds)
+        await _pause(self._script.before_hearing())
+        final = stt_pb2.FinalTranscript(
+            transcript=stt_pb2.Transcript(text=said()),
+            audio=to_duration(seconds),
+            from_checkpoint=checkpoint,
+        )
+        await write(context, stt_pb2.TranscribeResponse(final=final))
 
     async def Describe(
         self, _request: object, _context: object
@@ -140,21 +173,19 @@ class FakeLlm(LanguageModelServicer):
 
     async def Generate(self, request: llm_pb2.GenerateRequest, context: object) -> None:
         self._script.requests.append(request)
-        try:
+        with self._script.call("Generate"):
             await _pause(self._script.before_writing())
             for piece in self._script.write(request):
                 if isinstance(piece, str):
                     await write(context, llm_pb2.GenerateResponse(text=piece))
                 else:
                     await write(context, llm_pb2.GenerateResponse(tool_call=piece))
+                await _pause(self._script.behind_piece())
             usage = llm_pb2.TokenUsage(prompt=7, completion=3)
             summary = llm_pb2.GenerateSummary(
                 finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
             )
             await write(context, llm_pb2.GenerateResponse(summary=summary))
-        except (asyncio.CancelledError, Cancelled):
-            self._script.cancelled.put_nowait("Generate")
-            raise
 
     async def Prepare(
         self, request: llm_pb2.PrepareRequest, _context: object
@@ -179,11 +210,8 @@ class FakeTts(TextToSpeechServicer):
         self._script = script
 
     async def Synthesize(self, _requests: object, context: object) -> None:
-        try:
+        with self._script.call("Synthesize"):
             await self._speak(context)
-        except (asyncio.CancelledError, Cancelled):
-            self._script.cancelled.put_nowait("Synthesize")
-            raise
 
     async def _speak(self, context: object) -> None:
         first = await read(context)
