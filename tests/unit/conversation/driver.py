@@ -65,13 +65,23 @@ class Driver:
             for command in self.done
             if isinstance(command, c.Transcribe | c.Generate)
         ]
-        return opened[-1]
+        return opened[-1] if opened else Ref(1, 1)
 
     def ask(self, text: str = "Why?") -> Ref:
         """A whole utterance, up to the point where the model is asked."""
         self.speak(1.0)
         self.hear(0.6)
         self.tell(e.FinalHeard(self.ref(), Transcript(text)))
+        return self.ref()
+
+    def ask_ahead(self, text: str = "Why?", likely: float | None = None) -> Ref:
+        """An utterance up to its checkpoint's transcript, and how likely the user is done."""
+        self.speak(1.0)
+        self.hear(0.2)
+        if checkpoints := self.all(c.TakeCheckpoint):
+            ref, number = checkpoints[-1].ref, checkpoints[-1].id
+            self.tell(e.CheckpointHeard(ref, number, Transcript(text)))
+            self.tell(e.EndPredicted(ref, number, likely))
         return self.ref()
 
     def answer(self, ref: Ref, text: str, seconds: float) -> None:
