@@ -104,6 +104,10 @@ class History:
             self._messages.append(Message(Speaker.ASSISTANT, text, tool_calls=calls))
             self._reply_index = len(self._messages) - 1
 
+    def nothing_heard(self) -> None:
+        """There was a reply, and nothing of it was heard: it is the last one, and there is nothing of it to cut."""
+        self._reply_index = None
+
     def add_tool_result(self, call_id: str, content: str) -> None:
         """A tool gave something back; it stands behind its call, whatever was said since."""
         index = len(self._messages)

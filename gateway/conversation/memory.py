@@ -91,6 +91,8 @@ class Memory:
         if outcome is Outcome.TOOL_CALLS:
             self._history.add_reply(heard, tuple(answer.tool_calls))
         else:
+            if answer.announced and not heard:
+                self._history.nothing_heard()
             self._history.add_reply(heard)
             self._calls.forget(answer.tool_calls)
         if (

@@ -146,3 +146,17 @@ def test_truncating_still_works_after_a_turn_that_came_to_nothing() -> None:
     driver.tell(e.ReplyTruncated(1, 0.35))
     driver.ask("Go on.")
     assert ("assistant", "abc") in prompt(driver)
+
+
+def test_truncating_an_answer_of_which_nothing_was_heard_leaves_the_one_before_alone() -> (
+    None
+):
+    driver = Driver()
+    driver.answer(driver.ask(), "abcdefghij", 1.0)
+    driver.wait(2.0)
+    ref = driver.ask("And?")
+    driver.tell(e.TextWritten(ref, "klmno"))
+    driver.tell(e.ReplyCancelled())
+    driver.tell(e.ReplyTruncated(2, 0.0))
+    driver.ask("Go on.")
+    assert ("assistant", "abcdefghij") in prompt(driver)
