@@ -2,7 +2,7 @@
 
 import re
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W_]+")
 
 _PHRASES = (
     ("i", "see"), ("got", "it"), ("of", "course"), ("all", "right"), ("thank", "you"), ("go", "on"), ("uh", "huh"),

@@ -33,7 +33,7 @@ _BARE = -0.5
 _LEADS_ON = -3.0
 """Log odds for a last word that no sentence ends with."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
 
 _ENGLISH = (
     "a an the this my your his her its our their and or but because so if when while although though unless until "
