@@ -12,12 +12,12 @@ from enum import Enum
 from gateway.conversation import commands as c
 from gateway.conversation.clocks import PlaybackClock
 from gateway.conversation.events import AudioSpoken
+from gateway.conversation.history import Message
 from gateway.conversation.values import (
     Policy,
     Ref,
     Stage,
     ToolCall,
-    Transcript,
     Usage,
 )
 from gateway.conversation.waterfall import Stopwatch
@@ -46,7 +46,7 @@ class Answer:
         decided: it is the assistant's turn; until then it is a draft.
         said_from: position where the utterance that it answers began; None where there was none.
         utterance: whose transcript is awaited; None where none is, or was.
-        transcript: what a draft was made from.
+        prompt: what a draft was made from; empty where it is no draft, or was none.
         text: written so far.
         pieces: in which the text came.
         tool_calls: made so far.
@@ -65,7 +65,7 @@ class Answer:
     decided: bool = True
     said_from: float | None = None
     utterance: Ref | None = None
-    transcript: Transcript | None = None
+    prompt: tuple[Message, ...] = ()
     text: str = ""
     pieces: int = 0
     tool_calls: list[ToolCall] = field(default_factory=list)

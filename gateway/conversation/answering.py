@@ -84,6 +84,7 @@ class Answering:
         if self._drafts >= self._policy.speculations or not transcript.text.strip():
             return
         self._drafts += 1
+        prompt = self._memory.supposing(transcript.text)
         draft = Answer(
             self.next_ref(),
             self._policy,
@@ -91,11 +92,10 @@ class Answering:
             now,
             decided=False,
             said_from=said_from,
-            transcript=transcript,
+            prompt=prompt,
             opened=True,
         )
         self.draft = draft
-        prompt = self._memory.supposing(transcript.text)
         self._out.append(c.Generate(draft.ref, prompt))
 
     def drop_draft(self, outcome: Speculated) -> None:
@@ -131,7 +131,7 @@ class Answering:
         """
         draft = self.draft
         if draft is not None and transcript is not None:
-            self._adopt(draft, transcript, stopwatch)
+            self._adopt(draft, transcript, stopwatch, now)
             return draft
         self.drop_draft(Speculated.SUPERSEDED)
         answer = Answer(
@@ -148,10 +148,16 @@ class Answering:
         return answer
 
     def _adopt(
-        self, draft: Answer, transcript: Transcript, stopwatch: Stopwatch
+        self,
+        draft: Answer,
+        transcript: Transcript,
+        stopwatch: Stopwatch,
+        now: float,
     ) -> None:
         self.draft = None
         draft.decided = True
+        # Whoever had all that a draft may have was waiting for the turn, not the turn for them.
+        draft.since = now
         draft.stopwatch = replace(
             draft.stopwatch,
             speech_ended_at=stopwatch.speech_ended_at,

@@ -16,6 +16,7 @@ from gateway.conversation.values import (
     Policy,
     Speculated,
     State,
+    TurnTaking,
 )
 from gateway.conversation.waterfall import Stopwatch
 
@@ -38,7 +39,7 @@ class Listening:
         out: takes what is to be done, in order.
 
     Attributes:
-        turns: when it is whose turn; may be changed at any time.
+        turns: when it is whose turn.
         spoke: whether the user has said something since this was last set to False.
     """
 
@@ -235,12 +236,21 @@ class Listening:
             )
 
     def rethink(self, now: float) -> None:
-        """The prompt has changed: a draft that was made from the one before answers something else."""
-        utterance = self._ear.utterance
-        if self._answering.draft is not None:
+        """The memory may have changed: a draft that was made from another prompt answers something else."""
+        utterance, draft = self._ear.utterance, self._answering.draft
+        if draft is None or utterance is None or utterance.pause is None:
+            return
+        said = utterance.pause.transcript
+        if said is not None and self._memory.supposing(said.text) != draft.prompt:
             self._answering.drop_draft(Speculated.SUPERSEDED)
-            if utterance is not None and utterance.pause is not None:
-                self._speculate(utterance, utterance.pause, now)
+            self._speculate(utterance, utterance.pause, now)
+
+    def take_turns(self, turns: TurnTaking) -> None:
+        """From now on, this is when it is whose turn."""
+        self.turns = turns
+        utterance = self._ear.utterance
+        if utterance is not None and utterance.pause is not None:
+            utterance.pause.due_at = None
 
     def on_failure(self, event: e.StageFailed) -> bool:
         """A stage gave up; returns whether it was the one that listens."""
@@ -302,7 +312,7 @@ class Listening:
     def _wait(self, pause: Pause) -> float:
         """Seconds of silence after which the turn may be decided."""
         if self._deaf(pause) and self.turns.endpointing is Endpointing.PREDICTED:
-            return self.turns.silence
+            return min(self.turns.silence, self._patience.longest(self.turns))
         return self._patience.wait(self.turns, pause.likely())
 
     def _nothing_to_wait_for(self, pause: Pause) -> bool:

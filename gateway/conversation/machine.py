@@ -131,7 +131,7 @@ class Conversation:
             case e.ReplyTruncated():
                 self._on_truncate(event, now)
             case e.TurnTakingChanged(turns):
-                self._listening.turns = turns
+                self._listening.take_turns(turns)
                 self._out.append(c.TellTurnTaking(turns))
             case e.InputEnded():
                 self._closing = True
@@ -168,6 +168,7 @@ class Conversation:
         due = self._answering.tool_results_due
         if self._memory.waiting and due is not None and now >= due:
             self._memory.expire()
+            self._listening.rethink(now)
 
     # --- what the client says -----------------------------------------------------------------------------
 

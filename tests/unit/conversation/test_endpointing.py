@@ -72,7 +72,9 @@ def test_the_surer_the_sound_the_likelier_the_end(
 def test_words_that_lead_on_outweigh_a_sound_that_seems_finished(text: str) -> None:
     assert odds(text) < 0.1
     sure = likelihood(1.0, Transcript(text))
-    assert sure is not None and sure < likelihood(1.0, Transcript("Fine."))  # type: ignore[operator]
+    finished = likelihood(1.0, Transcript("Fine."))
+    assert sure is not None and finished is not None
+    assert sure < finished
 
 
 @pytest.mark.parametrize(
