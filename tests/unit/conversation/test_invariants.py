@@ -176,28 +176,44 @@ def test_words_and_audio_reach_the_client_only_of_the_one_revision_that_answers_
     generated: set[Ref] = set()
     cancelled: set[str] = set()
     revision: dict[int, str] = {}
-    for command in run(talk).done:
+    done = run(talk).done
+    drafts = {note.ref for note in done if isinstance(note, c.NoteSpeculation)}
+    behind_the_door = set(map(tag, drafts))
+    undecided = {
+        note.ref.turn
+        for note in done
+        if isinstance(note, c.NoteSpeculation) and note.outcome is Speculated.USED
+    }
+    for command in done:
         match command:
             case c.Generate(ref):
                 assert ref not in generated
                 generated.add(ref)
+            case c.NoteSpeculation(ref, Speculated.USED):
+                behind_the_door.discard(tag(ref))
+                undecided.discard(ref.turn)
             case c.CancelReply(ref):
                 cancelled.add(tag(ref))
-            case c.TellTranscript(turn) | c.TellReplyStarted(turn):
+            case c.TellTranscript(turn):
+                assert turn == decided + 1
+                decided = turn
+            case c.TellReplyStarted(turn):
                 assert turn in (decided, decided + 1)
+                assert turn not in undecided
                 decided = turn
             case c.TellText(turn, text) if text.startswith("["):
                 assert ended < turn == decided
                 assert revision.setdefault(turn, text) == text
-                assert text not in cancelled
+                assert text not in cancelled | behind_the_door
                 assert text in map(tag, generated)
             case c.TellAudio(turn, _, _, samples):
                 assert ended < turn == decided
                 text = samples.decode()
                 assert revision.setdefault(turn, text) == text
-                assert text not in cancelled
+                assert text not in cancelled | behind_the_door
             case c.TellToolCall(turn):
                 assert ended < turn == decided
+                assert turn not in undecided
             case c.TellTurnEnded(turn):
                 ended = decided = turn
 
