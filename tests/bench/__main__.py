@@ -1,7 +1,7 @@
 """``make bench``: measure, print tables, write JSON.
 
-Two questions: how long does a person wait for an answer on the CPU default, and how much of that is the gateway's
-own doing. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, how soon is
+an answer silent that is interrupted, and what do a thousand turns leave behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import latency, share
+from tests.bench import interruptions, latency, share, soak
 
 FOLDER = Path("bench")
 
@@ -26,7 +26,9 @@ def main() -> None:
         prog="python -m tests.bench", description=__doc__
     )
     arguments.add_argument(
-        "--only", choices=["latency", "share"], help="one of the two; default: both"
+        "--only",
+        choices=["latency", "share", "interruptions", "soak"],
+        help="one of them; default: all",
     )
     arguments.add_argument(
         "--turns", type=int, default=34, help="recorded turns for latency (default: 34)"
@@ -44,6 +46,15 @@ def main() -> None:
         default=8,
         help="turns of each conversation, for the share",
     )
+    arguments.add_argument(
+        "--interruptions",
+        type=int,
+        default=100,
+        help="interrupted answers for each number of conversations (default: 100)",
+    )
+    arguments.add_argument(
+        "--soak", type=int, default=1000, help="turns of the soak (default: 1000)"
+    )
     chosen = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     report: dict[str, Any] = {
@@ -57,6 +68,12 @@ def main() -> None:
         report["share"] = asyncio.run(
             share.measure(console, chosen.conversations, chosen.rounds)
         )
+    if chosen.only in (None, "interruptions"):
+        report["interruptions"] = asyncio.run(
+            interruptions.measure(console, (1, 50), chosen.interruptions)
+        )
+    if chosen.only in (None, "soak"):
+        report["soak"] = soak.measure(console, chosen.soak)
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")

@@ -5,22 +5,38 @@ microphone would have captured the recording's last sound to the first audio byt
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
 from itertools import cycle, islice
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from antiphon.client import Conversation, connect
+from antiphon.client import connect
 from antiphon.v1 import conversation_pb2 as pb
 from gateway.conversation.waterfall import SHARES
 from services.runtime.units import to_seconds
 from tests.bench.figures import percentiles, table
 from tests.microphone import QUESTIONS, SPEECH, Microphone, Recording, recording
-from tests.stack import stack
+from tests.stack import Stack, stack
 
 HUMAN = ((0.0, 2.4), (3.2, 4.6), (5.2, 7.9), (8.0, 11.0))
 """Phrases of the human recording, in seconds, cut at its pauses."""
+
+PERCENTILES = ("p50", "p95", "worst")
+
+PREDICTED_END = 0.6
+"""Seconds of endpointing; a pause that was waited for no longer was taken for an end."""
+
+ROWS = (
+    "client",
+    "total",
+    *SHARES,
+    "saved",
+    "after the decision",
+    "after the decision, predicted ends",
+)
 
 TURNS_IN_A_CONVERSATION = 7
 """Then a new one begins, as with people: the prompt stays of a usual length."""
@@ -34,10 +50,31 @@ def recordings() -> list[Recording]:
 
 
 async def measure(console: Console, turns: int) -> dict[str, Any]:
-    """Print and return the figures of so many turns."""
+    """Print and return the figures of so many turns, with speculation and without."""
+    ways = {
+        "with speculation": {},
+        "without": {"ANTIPHON_GATEWAY_SPECULATIONS": "0"},
+    }
+    measured = {way: await _measure(console, way, ways[way], turns) for way in ways}
+    rows = [
+        {"share": row}
+        | {
+            f"{way}, {p}": measured[way]["milliseconds"][row][p]
+            for way in ways
+            for p in PERCENTILES
+        }
+        for row in ROWS
+    ]
+    console.print(table(f"Response latency, {turns} recorded turns (ms)", rows))
+    return measured
+
+
+async def _measure(
+    console: Console, way: str, environment: Mapping[str, str], turns: int
+) -> dict[str, Any]:
     said = list(islice(cycle(recordings()), turns))
     measured: list[dict[str, Any]] = []
-    async with stack() as running, connect(running.gateway) as client:
+    async with stack(environment) as running, connect(running.gateway) as client:
         for start in range(0, turns, TURNS_IN_A_CONVERSATION):
             async with (
                 client.converse() as conversation,
@@ -47,44 +84,70 @@ async def measure(console: Console, turns: int) -> dict[str, Any]:
                 for each in said[start : start + TURNS_IN_A_CONVERSATION]:
                     measured.append(await _turn(events, microphone, each))
                     console.print(
-                        _line(len(measured), turns, measured[-1]),
+                        f"{way}: " + _line(len(measured), turns, measured[-1]),
                         highlight=False,
                         markup=False,
                     )
-                await _settle(conversation)
+                await conversation.finish()
+        spent = _spent(running)
     answered = [turn for turn in measured if turn["total"] is not None]
-    figures = {
-        name: percentiles([turn[name] for turn in answered])
-        | {"worst": _worst(answered, name)}
-        for name in ("client", "total", *SHARES)
-    }
-    rows = [{"share": name} | each for name, each in figures.items()]
-    title = f"Response latency, {len(answered)} answered of {turns} recorded turns (ms)"
-    console.print(table(title, rows))
+    ends = [turn for turn in answered if turn["endpointing"] <= PREDICTED_END]
+    figures = {row: _figures([turn[row] for turn in answered]) for row in ROWS[:-1]}
+    figures[ROWS[-1]] = _figures([turn["after the decision"] for turn in ends])
+    console.print(
+        f"{way}: {len(answered)} answered, {len(ends)} of them predicted as an end; {spent}",
+        highlight=False,
+    )
     return {
         "turns": turns,
         "answered": len(answered),
+        "predicted_ends": len(ends),
+        "speculations": spent,
         "milliseconds": figures,
         "each": measured,
     }
+
+
+def _spent(running: Stack) -> dict[str, float]:
+    """What speculation cost, by the gateway's own metrics."""
+    url = running.url("gateway", "metrics_port", "/metrics")
+    with urllib.request.urlopen(url) as response:
+        families = list(text_string_to_metric_families(response.read().decode()))
+    return {
+        sample.labels.get(
+            "outcome", sample.name.removeprefix("antiphon_")
+        ): sample.value
+        for family in families
+        if family.name.startswith("antiphon_speculation")
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def _figures(seconds: list[float]) -> dict[str, float]:
+    if not seconds:
+        return dict.fromkeys(PERCENTILES, 0.0)
+    return percentiles(seconds) | {"worst": round(max(seconds) * 1000, 1)}
 
 
 async def _turn(
     events: AsyncIterator[Any], microphone: Microphone, said: Recording
 ) -> dict[str, Any]:
     ended_at = microphone.say(said)
-    first_audio = heard = None
+    loop = asyncio.get_running_loop()
+    first_audio = decided = heard = None
     async for event in events:
         match event:
             case pb.ReplyAudio() if first_audio is None:
-                first_audio = asyncio.get_running_loop().time()
+                first_audio = loop.time()
             case pb.UserTranscript():
+                decided = loop.time()
                 heard = event.transcript.text
             case pb.TurnEnded():
                 fall = event.waterfall if event.HasField("waterfall") else None
                 shares = {
                     name: to_seconds(getattr(fall, name)) if fall else None
-                    for name in ("total", *SHARES)
+                    for name in ("total", *SHARES, "saved")
                 }
                 return {
                     "said": said.name,
@@ -92,16 +155,11 @@ async def _turn(
                     "answer": event.heard_text,
                     "outcome": pb.TurnOutcome.Name(event.outcome),
                     "client": first_audio - ended_at if first_audio else None,
+                    "after the decision": first_audio - decided
+                    if first_audio and decided
+                    else None,
                 } | shares
     raise RuntimeError("the conversation ended in the middle of a turn")
-
-
-async def _settle(conversation: Conversation) -> None:
-    await conversation.finish()
-
-
-def _worst(turns: list[dict[str, Any]], name: str) -> float:
-    return round(max(turn[name] for turn in turns) * 1000, 1)
 
 
 def _line(number: int, turns: int, turn: dict[str, Any]) -> str:

@@ -1,17 +1,19 @@
-"""``python -m tests.bench.scripted``: scripted stages of zero delay as a process of their own.
+"""``python -m tests.bench.scripted [reply]``: scripted stages of zero delay as a process of their own.
 
-Prints its address, and at SIGTERM how many RPCs it served.
+Prints its address, and runs until SIGTERM.
 """
 
 import asyncio
 import signal
+import sys
 
 from tests.fakes.stages import Script, serving
 
 
 async def main() -> None:
+    reply = sys.argv[1] if len(sys.argv) > 1 else "Right."
     script = Script(
-        hear=lambda _conversation, _turn: "yes", write=lambda _request: ["Right."]
+        hear=lambda _conversation, _turn: "yes", write=lambda _request: [reply]
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

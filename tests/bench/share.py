@@ -49,7 +49,7 @@ async def measure(
 
 async def _measure(count: int, rounds: int) -> dict[str, Any]:
     said = recording(QUESTIONS[2])
-    async with _processes() as (address, gateway), connect(address) as client:
+    async with processes() as (address, gateway), connect(address) as client:
         loop = asyncio.get_running_loop()
         turns: list[pb.TurnEnded] = []
         messages = 0
@@ -108,10 +108,10 @@ def _cpu(process: psutil.Process) -> float:
 
 
 @asynccontextmanager
-async def _processes() -> AsyncIterator[tuple[str, psutil.Process]]:
+async def processes(reply: str = "Right.") -> AsyncIterator[tuple[str, psutil.Process]]:
     """A gateway on the last core before scripted stages on the others; its address and process."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    stages = await _start("-m", "tests.bench.scripted", cores=cores[:-1])
+    stages = await _start("-m", "tests.bench.scripted", reply, cores=cores[:-1])
     assert stages.stdout is not None
     address = (await stages.stdout.readline()).decode().strip()
     port = _free_port()
