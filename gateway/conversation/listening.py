@@ -277,24 +277,30 @@ class Listening:
         """Whether an aside has become more, and whether the user is done; to be asked after every event."""
         # What decides a turn is the arrival of the audio, not the time that listening to it took.
         at, self._arrived = self._arrived or now, None
+        self.judge_aside(now)
         utterance = self._ear.utterance
-        if utterance is None:
-            return
-        if utterance.aside:
-            interrupt = self.turns.interrupt
-            long = self._ear.voiced() >= self._policy.interrupt_after
-            if (
-                self._answering.answer is None
-                or interrupt is Interrupt.ALWAYS
-                or (interrupt is Interrupt.SPEECH and long)
-            ):
-                self._take_floor(utterance, now)
-            elif interrupt is Interrupt.NEVER or (
-                self._failed is not None and utterance.pause is not None
-            ):
-                self.forget()
-        if not utterance.aside and self._ear.utterance is utterance:
+        if utterance is not None and not utterance.aside:
             self._judge_end(utterance, at, now)
+
+    def judge_aside(self, now: float) -> None:
+        """Whether an aside has become more, or was nothing; to be asked whenever an answer may have ended, too."""
+        utterance = self._ear.utterance
+        if utterance is None or not utterance.aside:
+            return
+        interrupt = self.turns.interrupt
+        long = self._ear.voiced() >= self._policy.interrupt_after
+        if (
+            self._answering.answer is None
+            or interrupt is Interrupt.ALWAYS
+            or (interrupt is Interrupt.SPEECH and long)
+        ):
+            self._take_floor(utterance, now)
+        elif (
+            interrupt is Interrupt.NEVER
+            or (self._failed is not None and utterance.pause is not None)
+            or self._ear.heard - utterance.start >= self._policy.longest_utterance
+        ):
+            self.forget()
 
     def _judge_end(self, utterance: Utterance, at: float, now: float) -> None:
         quiet, pause = self._ear.quiet(), utterance.pause

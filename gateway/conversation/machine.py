@@ -145,6 +145,8 @@ class Conversation:
         """Decide what is due, let out what may leave, break a silence, close when all is said."""
         self._listening.judge(now)
         self._answering.advance(now)
+        # Whoever spoke into an answer has the floor once it is over.
+        self._listening.judge_aside(now)
         self._call_off(now)
         if self._nobody_speaks() and self._memory.complete():
             self._answering.go_on(now)
