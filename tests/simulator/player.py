@@ -28,6 +28,9 @@ FRAME = 0.04
 GAP = 1.2
 """Seconds between the end of an answer and what the user says next, and for the gateway to say what it should not."""
 
+LEAD_IN = 0.5
+"""Seconds for which a microphone is on before anybody speaks."""
+
 LONGEST_ANSWER = 120.0
 """Seconds within which every answer has ended, however long it is."""
 
@@ -114,7 +117,7 @@ class Microphone:
         self._conversation = conversation
         self._air = air
         self._random = np.random.default_rng(seed)
-        self._coming = np.zeros(0, np.float32)
+        self._coming = np.zeros(round(LEAD_IN * RATE), np.float32)
         self._task: asyncio.Task[None] | None = None
         self._began = 0.0
         self._sent = 0
@@ -130,11 +133,9 @@ class Microphone:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def play(self, clip: Clip) -> float:
-        """Let a clip be heard from now on; returns when it begins, on the loop's clock."""
-        count = max(len(self._coming), len(clip.samples))
-        self._coming = np.pad(self._coming, (0, count - len(self._coming)))
-        self._coming[: len(clip.samples)] += clip.samples
-        start = self._sent / RATE
+        """Let a clip be heard from now on, behind what is to be heard yet; returns when, on the loop's clock."""
+        start = (self._sent + len(self._coming)) / RATE
+        self._coming = np.concatenate((self._coming, clip.samples))
         self._air.words += [word.moved(start) for word in clip.words]
         return self._began + start
 

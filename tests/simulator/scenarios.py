@@ -16,24 +16,29 @@ from tests.simulator.script import (
 from tests.simulator.voices import RECORDED
 
 _PAUSES = (0.3, 0.5, 0.8, 1.2)
+"""Seconds of silence in the middle of a sentence."""
+
+_DOUBTFUL = (0.3, 0.5)
+"""Likewise where what was said may be all: after more, a listener who answers has not cut anybody off."""
+
 _GUISES = ("joe", "brisk", "deep")
 
 _SENTENCES = {
-    "train": ("I need a train from Berlin to", "Hamburg on Friday morning."),
-    "restaurant": ("Can you book a table for two", "at the Italian place near the station?"),
-    "weather": ("Tell me what the weather will be", "in London tomorrow."),
-    "email": ("Please write an email to my boss that", "I will be late today."),
-    "recipe": ("How long do I have to boil", "an egg so that it is soft?"),
-    "song": ("Who wrote the song that", "they always play at weddings?"),
-    "alarm": ("Set an alarm for", "half past six."),
-    "moon": ("How far away is the moon from", "the earth?"),
-    "bike": ("My bike makes a strange noise when", "I go downhill."),
+    "train": ("I need a train", "from Berlin to", "Hamburg on Friday morning."),
+    "restaurant": ("Can you book a table for two", "at the", "Italian place near the station?"),
+    "weather": ("Tell me what the weather", "will be", "in London tomorrow."),
+    "email": ("Please write an email", "to my boss that", "I will be late today."),
+    "recipe": ("How long do I have to boil", "an egg so that", "it is soft?"),
+    "song": ("Who wrote the song", "that", "they always play at weddings?"),
+    "alarm": ("Set an alarm", "for", "half past six."),
+    "moon": ("How far away is the moon", "from", "the earth?"),
+    "bike": ("My bike makes a strange noise", "when", "I go downhill."),
 }  # fmt: skip
+"""May be all after the first piece, hardly after the second."""
 
 _RECORDED = {
-    "france": ("What is the capital", "of France?"),
-    "paris": ("I live in Paris", "and I like the sea."),
-    "week": ("How many days are there", "in a week?"),
+    "france": ("What is the", "capital of France?"),
+    "week": ("How many days are", "there in a week?"),
     "sky": ("What color", "is the sky?"),
     "meow": ("Which animal", "says meow?"),
 }
@@ -49,30 +54,27 @@ def _turn(
 
 def _whole_and_cut() -> list[Turn]:
     made = []
-    pauses, guises = cycle(_PAUSES), cycle(_GUISES)
-    for name, (before, after) in _SENTENCES.items():
+    pauses, doubtful, guises = cycle(_PAUSES), cycle(_DOUBTFUL), cycle(_GUISES)
+    for name, (first, second, third) in _SENTENCES.items():
         voice = next(guises)
-        whole = Say(f"{before} {after}")
+        whole = Say(f"{first} {second} {third}")
         made.append(_turn(f"whole-{name}", "whole", whole, voice=voice))
-        for _ in range(2):
-            pause = next(pauses)
-            made.append(
-                _turn(
-                    f"cut-{name}-{pause}",
-                    "cut",
-                    Say(before),
-                    Pause(pause),
-                    Say(after),
-                    voice=voice,
-                )
-            )
-    for name, (before, after) in _RECORDED.items():
-        whole = Say(f"{before} {after}")
+        made.append(_cut(name, first, next(doubtful), f"{second} {third}", voice))
+        made.append(_cut(name, f"{first} {second}", next(pauses), third, voice))
+    for name, (first, second) in _RECORDED.items():
+        whole = Say(f"{first} {second}")
         made.append(_turn(f"whole-rec-{name}", "whole", whole, voice=RECORDED))
-        pause = next(pauses)
-        cut = (Say(before), Pause(pause), Say(after))
-        made.append(_turn(f"cut-rec-{name}-{pause}", "cut", *cut, voice=RECORDED))
+        made.append(_cut(f"rec-{name}", first, next(pauses), second, RECORDED))
+    both = ("I live in Paris", "and I like the sea.")
+    made.append(_turn("whole-rec-paris", "whole", Say(" ".join(both)), voice=RECORDED))
+    made.append(_cut("rec-paris", both[0], next(doubtful), both[1], RECORDED))
     return made
+
+
+def _cut(name: str, before: str, pause: float, after: str, voice: str) -> Turn:
+    actions = (Say(before), Pause(pause), Say(after))
+    last = before.split()[-1].lower()
+    return Turn(f"cut-{name}-{last}-{pause}", "cut", actions, voice)
 
 
 _HESITATIONS = (
@@ -148,9 +150,9 @@ _OVERLAPS = (
     _into("at-its-first-sound", "overlap", Interrupt("And how far away is it?", 0.05)),
     _into("in-its-first-word", "overlap", Interrupt("I mean the night sky.", 0.3), voice="brisk"),
     _turn("over-its-end", "overlap", Say("How are you today?"), Interrupt("And what is the time?", 1.5), voice="deep"),
-    _turn("over-its-last-sound", "overlap", Say("What do bees make?"), Interrupt("Do you like it?", 1.65), voice="brisk"),
+    _turn("over-its-last-sound", "overlap", Say("What do bees make?"), Interrupt("Do you like it?", 1.8), voice="brisk"),
     _turn("behind-it", "overlap", Say("What color is snow?"), Interrupt("Are you sure about that?", 9.0)),
-    _turn("yeah-over-its-end", "overlap", Say("Where is the Eiffel Tower?"), Backchannel("Yeah.", 1.55)),
+    _turn("yeah-over-its-end", "overlap", Say("Where is the Eiffel Tower?"), Backchannel("Yeah.", 1.7)),
 )  # fmt: skip
 
 SCRIPT: tuple[Turn, ...] = (

@@ -98,15 +98,26 @@ def _turn(played: Played) -> Score:
         _utterance(played, spoke, after, transcripts, made)
     _count_words(played, made)
     _count_leaks(played.told, made)
-    wanted = {spoke.answer for spoke in played.spoke}
-    answered = {
-        told.event.turn for told in played.told if isinstance(told.event, pb.ReplyAudio)
-    }
-    # An utterance that was cut off has one answer more; that is counted as what it is.
-    made.unasked = max(0, len(answered - wanted) - made.cut_off)
+    made.unasked = len(_unasked(played))
     if made.unasked:
         made.notes.append(f"{made.unasked} answers to nothing")
     return made
+
+
+def _unasked(played: Played) -> set[int]:
+    """Turns with audio that answer no utterance, and were not begun in the middle of one either."""
+    answered = {
+        told.event.turn for told in played.told if isinstance(told.event, pb.ReplyAudio)
+    }
+    for spoke in played.spoke:
+        until = spoke.answered_at or spoke.done
+        answered -= {spoke.answer} | {
+            told.event.turn
+            for told in played.told
+            if isinstance(told.event, pb.UserTranscript)
+            and spoke.begins <= told.at <= until
+        }
+    return answered
 
 
 def _utterance(

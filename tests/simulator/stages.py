@@ -229,7 +229,9 @@ class ScriptedLlm(LanguageModelServicer):
         self._world.prompts.append(request)
         try:
             await asyncio.sleep(self._pace.thinking)
-            words = re.findall(r"\S+\s*", self._world.reply)
+            # Numbered, so that no reply is taken for another in a later prompt.
+            text = f"{len(self._world.prompts)} {self._world.reply}"
+            words = re.findall(r"\S+\s*", text)
             for word in words:
                 await write(context, llm_pb2.GenerateResponse(text=word))
                 await asyncio.sleep(self._pace.writing)

@@ -39,12 +39,9 @@ class Air:
         return found / _BYTES
 
     def between(self, start: float, end: float) -> list[SpokenWord]:
-        """Words of which most is heard from ``start`` to ``end``."""
+        """Words whose middle is heard from ``start`` to ``end``."""
         return [
-            word
-            for word in self.words
-            if start < (word.start + word.end) / 2
-            and word.start + 0.7 * (word.end - word.start) <= end
+            word for word in self.words if start < (word.start + word.end) / 2 <= end
         ]
 
 
