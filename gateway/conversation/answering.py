@@ -41,6 +41,7 @@ class Answering:
         turn: turns decided so far.
         ended: the last answer that the client knew of.
         tool_results_due: when the tools that were called are given up, on the driver's clock.
+        understood: whether the user has said words since this was last set to False.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Answering:
         self.ended: Answer | None = None
         self.turn = 0
         self.tool_results_due: float | None = None
+        self.understood = False
         self._revision = 0
         self._drafts = 0
 
@@ -166,7 +168,7 @@ class Answering:
         self._begin(draft)
         self._out.append(c.TellTranscript(draft.ref.turn, transcript))
         self._note(draft, Speculated.USED)
-        self._memory.user_says(transcript.text)
+        self._user_says(transcript.text)
         for call in draft.tool_calls:
             self._memory.call(call)
         self._out += draft.told()
@@ -180,11 +182,18 @@ class Answering:
         if not transcript.text.strip():
             self._end(Outcome.EMPTY, now)
             return
-        self._memory.user_says(transcript.text)
+        self._user_says(transcript.text)
         self._generate(answer, now)
+
+    def _user_says(self, text: str) -> None:
+        """The user said words; no tool is awaited any longer."""
+        self.understood = True
+        self._memory.user_says(text)
+        self.tool_results_due = None
 
     def go_on(self, now: float) -> None:
         """Answer what the history ends with, without an utterance."""
+        self.tool_results_due = None
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
         self._begin(answer)
         self._generate(answer, now)
@@ -212,7 +221,6 @@ class Answering:
         self._revision = 0
         self._drafts = 0
         self.answer = answer
-        self.tool_results_due = None
 
     def _generate(self, answer: Answer, now: float) -> None:
         answer.opened = True

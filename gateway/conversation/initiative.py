@@ -22,8 +22,9 @@ class Quiet:
         self._times = 0
 
     def user_spoke(self) -> None:
-        """The user said something: they may be prompted anew."""
+        """The user said something: they may be prompted anew, though not at once."""
         self._times = 0
+        self._since = None
 
     def observe(self, quiet: bool, now: float) -> Initiative | None:
         """Whether anybody speaks; returns what is to be said about it now."""

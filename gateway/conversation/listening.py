@@ -40,7 +40,6 @@ class Listening:
 
     Attributes:
         turns: when it is whose turn.
-        spoke: whether the user has said something since this was last set to False.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Listening:
         out: list[c.Command],
     ) -> None:
         self.turns = policy.turns
-        self.spoke = False
         self._policy = policy
         self._memory = memory
         self._answering = answering
@@ -156,7 +154,6 @@ class Listening:
             self._patience.cut_off()
         elif self._answering.ended is not None:
             self._patience.smooth()
-        self.spoke = True
         self._out.append(c.TellSpeechStarted(utterance.start))
         if utterance.pause is not None and utterance.paused is not None:
             self._out.append(c.TellSpeechStopped(utterance.paused))

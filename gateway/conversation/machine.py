@@ -150,8 +150,8 @@ class Conversation:
         self._call_off(now)
         if self._nobody_speaks() and self._memory.complete():
             self._answering.go_on(now)
-        if self._listening.spoke:
-            self._listening.spoke = False
+        if self._answering.understood:
+            self._answering.understood = False
             self._quiet.user_spoke()
         waiting = self._closing or self._memory.waiting
         said = self._quiet.observe(self._nobody_speaks() and not waiting, now)
