@@ -204,9 +204,7 @@ def _initiative(field: str, asked: pb.Initiative) -> Initiative:
 
 
 def _idle(asked: pb.IdlePrompts) -> Idle:
-    after = seconds("config.idle.after", asked.after)
-    if not 1 <= after <= 3600:
-        raise InvalidArgument("config.idle.after", f"is {after:g} s", "1 s to 3600 s")
+    after = seconds("config.idle.after", asked.after, least=1.0, most=3600.0)
     if asked.most > MOST_IDLE_PROMPTS:
         raise InvalidArgument(
             "config.idle.most", f"is {asked.most}", f"at most {MOST_IDLE_PROMPTS}"

@@ -36,17 +36,26 @@ _EAGERNESS = {
 }
 
 
-def seconds(field: str, duration: Duration) -> float:
-    """A duration that is none of before.
+def seconds(
+    field: str,
+    duration: Duration,
+    least: float = 0.0,
+    most: float = LONGEST_DURATION,
+) -> float:
+    """A duration in seconds.
+
+    Args:
+        field: its name, for errors.
+        duration: as it came.
+        least: seconds that are allowed; never below 0.
+        most: likewise.
 
     Raises:
-        InvalidArgument: it is negative, or no duration at all.
+        InvalidArgument: it is outside its range, or no duration at all.
     """
     value = to_seconds(duration)
-    if not 0 <= duration.nanos < 10**9 or not 0 <= value <= LONGEST_DURATION:
-        raise InvalidArgument(
-            field, f"is {value:g} s", f"0 s to {LONGEST_DURATION:g} s"
-        )
+    if not 0 <= duration.nanos < 10**9 or not least <= value <= most:
+        raise InvalidArgument(field, f"is {value:g} s", f"{least:g} s to {most:g} s")
     return value
 
 
@@ -135,7 +144,9 @@ def to_message(turns: TurnTaking) -> pb.TurnTaking:
     return message
 
 
-def _known(field: str, asked: int, table: Mapping[Choice, int], default: Choice) -> Choice:
+def _known(
+    field: str, asked: int, table: Mapping[Choice, int], default: Choice
+) -> Choice:
     if not asked:
         return default
     for ours, theirs in table.items():
@@ -149,7 +160,4 @@ def _within(
 ) -> float:
     if asked is None:
         return default
-    value = seconds(field, asked)
-    if not 0.1 <= value <= longest:
-        raise InvalidArgument(field, f"is {value:g} s", f"0.1 s to {longest:g} s")
-    return value
+    return seconds(field, asked, least=0.1, most=longest)
