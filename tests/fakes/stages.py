@@ -53,7 +53,7 @@ class Script:
 
     Attributes:
         hear: transcript for (conversation id, turn).
-        understand: transcript of samples; instead of `hear` where it is set.
+        understand: transcript of samples; instead of `hear` where it is set. Partials have whole words only.
         write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
         before_hearing: awaited before a transcript, of a checkpoint too, is sent.
         before_writing: awaited before a reply begins.
@@ -137,9 +137,9 @@ class FakeStt(SpeechToTextServicer):
             if request.WhichOneof("message") == "audio":
                 heard += request.audio.samples
                 if config.interim_results and heard:
-                    partial = stt_pb2.Partial(
-                        text=" ".join(said().split()[:1]), stable_characters=0
-                    )
+                    words = said().split()
+                    known = words[:1] if self._script.understand is None else words[:-1]
+                    partial = stt_pb2.Partial(text=" ".join(known), stable_characters=0)
                     await write(context, stt_pb2.TranscribeResponse(partial=partial))
             else:
                 checkpoint = request.checkpoint.id
