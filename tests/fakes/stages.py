@@ -54,12 +54,14 @@ class Script:
     Attributes:
         hear: transcript for (conversation id, turn).
         understand: transcript of samples; instead of `hear` where it is set. Partials have whole words only.
+        certain: whether partials are all that will be said, for good.
         write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
         before_hearing: awaited before a transcript, of a checkpoint too, is sent.
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
         behind_piece: awaited behind each piece of a reply.
         images: whether the model takes pictures.
+        prepares: whether the model says that it reads prompts ahead.
         requests: every prompt received.
         prepared: every beginning of a prompt received.
         transcribed: utterances with the seconds of audio they had.
@@ -72,6 +74,7 @@ class Script:
         f"{conversation} turn {turn}"
     )
     understand: Callable[[bytes], str] | None = None
+    certain: bool = False
     write: Callable[[llm_pb2.GenerateRequest], list[str | llm_pb2.ToolCall]] = (
         lambda request: [
             "You said: ",
@@ -84,6 +87,7 @@ class Script:
     before_speaking: Gate = lambda: None
     behind_piece: Gate = lambda: None
     images: bool = False
+    prepares: bool = False
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
@@ -140,6 +144,9 @@ class FakeStt(SpeechToTextServicer):
                     words = said().split()
                     known = words[:1] if self._script.understand is None else words[:-1]
                     partial = stt_pb2.Partial(text=" ".join(known), stable_characters=0)
+                    if self._script.certain:
+                        partial.text = said()
+                        partial.stable_characters = len(said())
                     await write(context, stt_pb2.TranscribeResponse(partial=partial))
             else:
                 checkpoint = request.checkpoint.id
@@ -197,11 +204,12 @@ class FakeLlm(LanguageModelServicer):
         self, _request: object, _context: object
     ) -> llm_pb2.LanguageModelDescribeResponse:
         return llm_pb2.LanguageModelDescribeResponse(
+            prepare=self._script.prepares,
             models=[
                 llm_pb2.ModelAlias(
                     name="default", tools=True, images=self._script.images
                 )
-            ]
+            ],
         )
 
 
