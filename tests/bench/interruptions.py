@@ -35,7 +35,8 @@ class Silenced:
 
     Attributes:
         told: from the sending of the voice to `reply_interrupted`.
-        last_audio: likewise to the last audio of the answer, where any came after the voice was sent.
+        last_audio: likewise to the last audio of the answer, where any came after the voice was sent: how many answers
+            were still audible for so long.
         late: messages of audio after `reply_interrupted`.
     """
 
@@ -57,6 +58,7 @@ async def measure(
                 "interruptions": len(silenced.told),
                 **_figures("interrupted", silenced.told),
                 **_figures("last audio", silenced.last_audio),
+                "audio until it": len(silenced.last_audio),
                 "audio after it": silenced.late,
             }
         )

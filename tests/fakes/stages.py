@@ -60,6 +60,7 @@ class Script:
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
         behind_piece: awaited behind each piece of a reply.
+        spoke: is told for whom the voice has spoken another piece.
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
         requests: every prompt received.
@@ -86,6 +87,7 @@ class Script:
     before_writing: Gate = lambda: None
     before_speaking: Gate = lambda: None
     behind_piece: Gate = lambda: None
+    spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
@@ -248,6 +250,7 @@ class FakeTts(TextToSpeechServicer):
                 )
                 await write(context, tts_pb2.SynthesizeResponse(audio=audio))
                 position += FRAME / rate
+            self._script.spoke(first.config.turn)
         summary = tts_pb2.SynthesisSummary(
             audio=to_duration(position), characters=characters
         )

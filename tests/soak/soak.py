@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from antiphon.client import Client, connect
 from antiphon.v1 import llm_pb2
+from services.runtime.errors import Unavailable
 from tests.fakes.running_gateway import RunningGateway, running
 from tests.fakes.saying import said_in
 from tests.fakes.stages import Script, serving
@@ -19,6 +20,9 @@ from tests.microphone import Microphone
 from tests.simulator.clock import FastLoop
 from tests.soak.user import FRAME, Manner, User
 from tests.soak.wire import reply_to
+
+FAILING = 0.002
+"""Share of the steps of the stages that fail: about one turn in forty, for an answer takes a dozen."""
 
 LAST_STEPS = 10.0
 """Seconds on the loop's clock for what was cancelled to be gone."""
@@ -138,13 +142,18 @@ class _Soak:
             self._prompts[request.turn.conversation_id] = request
             return [*reply_to(request)]
 
+        async def work(least: float, most: float) -> None:
+            await asyncio.sleep(between(least, most))
+            if self._random.random() < FAILING:
+                raise Unavailable("this replica goes away")
+
         return Script(
             understand=said_in,
             write=write,
-            before_hearing=lambda: asyncio.sleep(between(0.02, 0.3)),
-            before_writing=lambda: asyncio.sleep(between(0.02, 0.4)),
+            before_hearing=lambda: work(0.02, 0.3),
+            before_writing=lambda: work(0.02, 0.4),
             behind_piece=lambda: asyncio.sleep(between(0.0, 0.1)),
-            before_speaking=lambda: asyncio.sleep(between(0.02, 0.2)),
+            before_speaking=lambda: work(0.02, 0.2),
         )
 
     async def _people(self, client: Client) -> None:
