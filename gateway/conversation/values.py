@@ -213,7 +213,7 @@ class TurnTaking:
     endpointing: Endpointing = Endpointing.SILENCE
     silence: float = 0.4
     eagerness: Eagerness = Eagerness.AUTO
-    min_wait: float = 0.4
+    min_wait: float = 0.5
     max_wait: float = 2.0
     interrupt: Interrupt = Interrupt.SPEECH
 

@@ -22,7 +22,7 @@ from gateway.conversation.values import (
     Usage,
 )
 from tests.unit.conversation.driver import outcomes, prompt
-from tests.unit.conversation.talker import Talker, kinds, predicting
+from tests.unit.conversation.talker import Talker, kinds, patience, predicting
 
 GONE = Failure(Stage.LLM, 14, "gone")
 MANUAL = TurnTaking(endpointing=Endpointing.MANUAL)
@@ -434,7 +434,7 @@ def test_by_silence_the_turn_is_decided_at_the_silence_strictly(audio: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("likely", "wait"), [(1.0, 0.4), (0.0, 2.0), (None, 2.0), (0.5, 0.9)]
+    ("likely", "wait"), [(1.0, 0.44), (0.0, 0.79), (None, 0.54), (0.5, 0.54)]
 )
 def test_by_prediction_the_wait_follows_from_how_likely_the_user_is_done(
     likely: float | None, wait: float
@@ -442,11 +442,10 @@ def test_by_prediction_the_wait_follows_from_how_likely_the_user_is_done(
     talker = Talker(predicting())
     talker.pause("It is red.")
     talker.sounds(likely)
-    if likely is None:
-        wait = 0.9  # The transcript's own vote: a full stop.
     talker.write(talker.draft(), "So.")
     talker.sound(talker.draft())
-    assert decided_after(talker) == pytest.approx(wait, abs=0.1)
+    wait = patience("It is red.", likely, predicting().turns)
+    assert decided_after(talker) == pytest.approx(wait, abs=0.04)
 
 
 def test_a_predictor_that_hangs_costs_no_more_than_the_longest_wait() -> None:
@@ -487,14 +486,14 @@ def test_without_a_draft_nothing_is_waited_for(limit: str) -> None:
     talker.pause("It is red.", likely=1.0)
     if limit == "failed":
         talker.tell(e.StageFailed(talker.draft(), GONE))
-    assert decided_after(talker) == pytest.approx(0.4, abs=0.04)
+    assert decided_after(talker) == pytest.approx(0.44, abs=0.04)
 
 
 def test_a_draft_with_nothing_to_say_is_ready() -> None:
     talker = Talker(predicting())
     talker.pause("It is red.", likely=1.0)
     talker.tell(e.ReplyWritten(talker.draft(), Usage()))
-    assert decided_after(talker) == pytest.approx(0.4, abs=0.04)
+    assert decided_after(talker) == pytest.approx(0.44, abs=0.04)
     assert outcomes(talker) == [Outcome.EMPTY]
 
 
@@ -551,6 +550,33 @@ def test_who_is_cut_off_is_waited_for_longer() -> None:
     assert talker.core.turn == 1
     talker.hear(0.2)
     assert talker.core.turn == 2
+
+
+def test_who_listens_to_answers_is_waited_for_less() -> None:
+    talker = Talker(predicting(Eagerness.AUTO))
+    for _ in range(20):
+        talker.answer(talker.ask(), "Because.", 2.0)
+        talker.wait(3.0)
+    turns = talker.core.turn
+    talker.pause("It is red.", likely=1.0)
+    talker.write(talker.draft(), "So.")
+    talker.sound(talker.draft())
+    talker.hear(0.13)
+    assert talker.core.turn == turns + 1
+
+
+def test_a_sound_alone_decides_nothing_that_the_words_may_yet_deny() -> None:
+    talker = Talker(predicting())
+    talker.speak(1.0)
+    talker.hear(0.2)
+    talker.sounds(1.0)
+    talker.hear(0.5)
+    talker.understood("I want a")
+    talker.write(talker.draft(), "What?")
+    talker.sound(talker.draft())
+    assert talker.core.turn == 0
+    talker.hear(0.3)
+    assert talker.core.turn == 1
 
 
 # --- turn-taking that changes in the pause ----------------------------------------------------------------
@@ -670,6 +696,25 @@ def test_the_waterfall_says_what_speculation_saved(audio_after: float) -> None:
     assert fall.stt == pytest.approx(0.01)
     assert fall.llm == pytest.approx(0.02)
     assert fall.gateway == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_turn_that_waits_for_its_answer_was_due_when_the_silence_was_long_enough() -> (
+    None
+):
+    talker = Talker(predicting())
+    talker.pause("It is red.", likely=1.0)
+    talker.hear(1.0)
+    draft = talker.draft()
+    talker.write(draft, "So.")
+    talker.tell(e.ClauseTaken(draft, 3))
+    talker.sound(draft)
+    talker.finish()
+    (ended,) = talker.all(c.TellTurnEnded)
+    fall = ended.waterfall
+    assert fall is not None
+    assert fall.total == pytest.approx(1.2, abs=0.04)
+    assert fall.endpointing == pytest.approx(0.4, abs=0.04)
+    assert fall.llm == pytest.approx(1.0, abs=0.04)
 
 
 # --- reading ahead ----------------------------------------------------------------------------------------
