@@ -57,6 +57,7 @@ class History:
     most_image_bytes: int = 3 * 1024 * 1024
     _messages: list[Message] = field(default_factory=list)
     _reply_index: int | None = None
+    _unheard: bool = False
 
     def copied(self) -> "History":
         """The same messages; what is added to either is not added to the other."""
@@ -78,6 +79,7 @@ class History:
         Joined to what they said just before, if nobody answered that: models want the roles to alternate.
         """
         said = Message(Speaker.USER, text, images)
+        self._unheard = False
         if self._messages and self._messages[-1].speaker is Speaker.USER:
             self._messages[-1] = _joined(self._messages[-1], said)
         else:
@@ -105,8 +107,9 @@ class History:
             self._reply_index = len(self._messages) - 1
 
     def nothing_heard(self) -> None:
-        """There was a reply, and nothing of it was heard: it is the last one, and there is nothing of it to cut."""
+        """There was a reply, and nothing of it was heard, it seems: it is the last one, and the one before stays."""
         self._reply_index = None
+        self._unheard = True
 
     def add_tool_result(self, call_id: str, content: str) -> None:
         """A tool gave something back; it stands behind its call, whatever was said since."""
@@ -124,9 +127,15 @@ class History:
         )
 
     def cut_reply(self, text: str) -> None:
-        """Of the last reply only ``text`` was heard, it turns out. Without a last reply this does nothing."""
+        """Of the last reply only ``text`` was heard, it turns out. Without a last reply this does nothing.
+
+        One of which nothing seemed to be heard comes back, as long as the user has not gone on: then what they said
+        before and after it is one message.
+        """
         index = self._reply_index
         if index is None:
+            if self._unheard:
+                self.add_reply(text)
             return
         if text or self._messages[index].tool_calls:
             self._messages[index] = replace(self._messages[index], text=text)

@@ -49,6 +49,26 @@ def test_a_reply_cut_to_nothing_leaves_and_its_neighbours_join() -> None:
     assert texts(history) == ["a b"]
 
 
+def test_a_reply_that_was_heard_after_all_is_kept_where_nobody_has_gone_on() -> None:
+    history = History("")
+    history.add_user("a")
+    history.nothing_heard()
+    history.cut_reply("one")
+    history.add_user("b")
+    assert texts(history) == ["a", "one", "b"]
+
+
+def test_a_reply_that_was_heard_after_all_is_too_late_behind_what_the_user_went_on_with() -> (
+    None
+):
+    history = History("")
+    history.add_user("a")
+    history.nothing_heard()
+    history.add_user("b")
+    history.cut_reply("one")
+    assert texts(history) == ["a b"]
+
+
 def test_a_result_stands_behind_its_call_whatever_was_said_since() -> None:
     history = History("")
     history.add_user("time?")
