@@ -22,7 +22,7 @@ from gateway.conversation.values import (
     Usage,
 )
 from tests.unit.conversation.driver import outcomes, prompt
-from tests.unit.conversation.talker import Talker, kinds, patience, predicting
+from tests.unit.conversation.talker import PAUSE, Talker, kinds, patience, predicting
 
 GONE = Failure(Stage.LLM, 14, "gone")
 MANUAL = TurnTaking(endpointing=Endpointing.MANUAL)
@@ -486,14 +486,16 @@ def test_without_a_draft_nothing_is_waited_for(limit: str) -> None:
     talker.pause("It is red.", likely=1.0)
     if limit == "failed":
         talker.tell(e.StageFailed(talker.draft(), GONE))
-    assert decided_after(talker) == pytest.approx(0.44, abs=0.04)
+    wait = patience("It is red.", 1.0, predicting().turns)
+    assert decided_after(talker) == pytest.approx(wait, abs=0.04)
 
 
 def test_a_draft_with_nothing_to_say_is_ready() -> None:
     talker = Talker(predicting())
     talker.pause("It is red.", likely=1.0)
     talker.tell(e.ReplyWritten(talker.draft(), Usage()))
-    assert decided_after(talker) == pytest.approx(0.44, abs=0.04)
+    wait = patience("It is red.", 1.0, predicting().turns)
+    assert decided_after(talker) == pytest.approx(wait, abs=0.04)
     assert outcomes(talker) == [Outcome.EMPTY]
 
 
@@ -553,7 +555,8 @@ def test_who_is_cut_off_is_waited_for_longer() -> None:
 
 
 def test_who_listens_to_answers_is_waited_for_less() -> None:
-    talker = Talker(predicting(Eagerness.AUTO))
+    policy = predicting(Eagerness.AUTO)
+    talker = Talker(policy)
     for _ in range(20):
         talker.answer(talker.ask(), "Because.", 2.0)
         talker.wait(3.0)
@@ -561,21 +564,22 @@ def test_who_listens_to_answers_is_waited_for_less() -> None:
     talker.pause("It is red.", likely=1.0)
     talker.write(talker.draft(), "So.")
     talker.sound(talker.draft())
-    talker.hear(0.13)
+    talker.hear(patience("It is red.", 1.0, policy.turns) - PAUSE - 0.032)
     assert talker.core.turn == turns + 1
 
 
 def test_a_sound_alone_decides_nothing_that_the_words_may_yet_deny() -> None:
     talker = Talker(predicting())
     talker.speak(1.0)
-    talker.hear(0.2)
+    talker.hear(PAUSE)
     talker.sounds(1.0)
-    talker.hear(0.5)
+    wait = patience("I want a", 1.0, predicting().turns)
+    talker.hear(wait - PAUSE - 0.1)
     talker.understood("I want a")
     talker.write(talker.draft(), "What?")
     talker.sound(talker.draft())
     assert talker.core.turn == 0
-    talker.hear(0.3)
+    talker.hear(0.2)
     assert talker.core.turn == 1
 
 
@@ -713,7 +717,7 @@ def test_a_turn_that_waits_for_its_answer_was_due_when_the_silence_was_long_enou
     fall = ended.waterfall
     assert fall is not None
     assert fall.total == pytest.approx(1.2, abs=0.04)
-    assert fall.endpointing == pytest.approx(0.4, abs=0.04)
+    assert fall.endpointing == pytest.approx(0.44, abs=0.04)
     assert fall.llm == pytest.approx(1.0, abs=0.04)
 
 
