@@ -2,6 +2,7 @@
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.endpointing import Patience, likelihood
 from gateway.conversation.values import (
     Eagerness,
     Endpointing,
@@ -32,6 +33,11 @@ def predicting(
         max_wait=max_wait,
     )
     return Policy(turns=turns, **policy)  # type: ignore[arg-type]
+
+
+def patience(text: str, likely: float | None, turns: TurnTaking) -> float:
+    """Seconds of silence that a turn is waited for, whatever numbers that follows from."""
+    return Patience().wait(turns, likelihood(likely, Transcript(text)))
 
 
 class Talker(Driver):

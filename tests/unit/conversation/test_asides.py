@@ -314,6 +314,16 @@ def test_a_cleared_aside_was_nothing(made: Callable[[], Talker]) -> None:
     assert_untouched(talker)
 
 
+def test_voice_that_goes_on_after_a_clear_is_listened_to_anew() -> None:
+    talker = aside()
+    talker.tell(e.Cleared())
+    cleared_at = talker.position
+    talker.hear(0.3)
+    assert ducks(talker) == [True, False, True]
+    opened = talker.all(c.Transcribe)[-1]
+    assert opened.start == pytest.approx(cleared_at - talker.policy.preroll)
+
+
 @pytest.mark.parametrize("made", [aside, paused])
 def test_the_end_of_the_input_leaves_the_answer_to_be_heard(
     made: Callable[[], Talker],
