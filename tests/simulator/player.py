@@ -28,6 +28,10 @@ FRAME = 0.04
 GAP = 1.2
 """Seconds between the end of an answer and what the user says next, and for the gateway to say what it should not."""
 
+STRIDE = 2_560
+"""Samples; a clip begins at a multiple of them, so that frames and the windows of voice activity (512 samples) always
+divide it alike: what is said sounds the same in every run."""
+
 LEAD_IN = 0.5
 """Seconds for which a microphone is on before anybody speaks."""
 
@@ -116,7 +120,9 @@ class Microphone:
     def __init__(self, conversation: Conversation, air: Air, seed: int) -> None:
         self._conversation = conversation
         self._air = air
+        self._seed = seed
         self._random = np.random.default_rng(seed)
+        self._starts: list[int] = []
         self._coming = np.zeros(round(LEAD_IN * RATE), np.float32)
         self._task: asyncio.Task[None] | None = None
         self._began = 0.0
@@ -134,8 +140,10 @@ class Microphone:
 
     def play(self, clip: Clip) -> float:
         """Let a clip be heard from now on, behind what is to be heard yet; returns when, on the loop's clock."""
-        start = (self._sent + len(self._coming)) / RATE
-        self._coming = np.concatenate((self._coming, clip.samples))
+        silence = np.zeros(-(self._sent + len(self._coming)) % STRIDE, np.float32)
+        self._starts.append(self._sent + len(self._coming) + len(silence))
+        self._coming = np.concatenate((self._coming, silence, clip.samples))
+        start = self._starts[-1] / RATE
         self._air.words += [word.moved(start) for word in clip.words]
         return self._began + start
 
@@ -144,6 +152,10 @@ class Microphone:
         count = round(FRAME * RATE)
         while True:
             await asyncio.sleep(self._began + (self._sent + count) / RATE - loop.time())
+            if self._sent in self._starts:
+                # Every clip has its own noise, whenever it is played.
+                nth = self._starts.index(self._sent)
+                self._random = np.random.default_rng((self._seed, nth))
             frame = floor(count, self._random)
             coming, self._coming = self._coming[:count], self._coming[count:]
             frame[: len(coming)] += coming

@@ -85,8 +85,8 @@ Action = Say | Pause | Noise | Backchannel | Interrupt
 
 USUAL_REPLY = "It is quite simple, really."
 LONG_REPLY = (
-    "There is a lot to tell, so let me begin at the beginning, and stop me whenever you have heard enough. "
-    "Long ago, people looked at the sky, and they asked themselves what it was made of, and who had put it there."
+    "There is a lot to tell, so let me begin at the beginning, "
+    "and stop me whenever you have heard enough of it, for I could go on."
 )
 
 

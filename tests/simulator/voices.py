@@ -34,7 +34,7 @@ HUMAN = {
     "And so, my fellow Americans": (0.0, 2.4),
     "ask not": (3.2, 4.6),
     "what your country can do for you": (5.2, 7.9),
-    "ask what you can do for your country.": (8.0, 11.0),
+    "ask what you can do for your country.": (8.0, 10.35),
 }
 """A human's phrases, in seconds of the recording, cut at his own pauses."""
 
