@@ -9,6 +9,13 @@ from prometheus_client import REGISTRY
 
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
+from gateway.conversation.endpointing import WAITS, Patience, likelihood
+from gateway.conversation.values import (
+    Eagerness,
+    Endpointing,
+    Transcript,
+    TurnTaking,
+)
 from services.runtime.errors import Unavailable
 from services.runtime.units import to_duration
 from tests.fakes.hearing import silence, speech
@@ -18,8 +25,22 @@ from tests.fakes.stages import Script, serving, spoken_text
 # A turn that is never decided hangs its test.
 pytestmark = pytest.mark.timeout(30)
 
-SOFT_END = 0.3
+SOFT_END = 0.2
 """Seconds of silence in which a checkpoint is taken, and no turn decided."""
+
+MEDIUM = TurnTaking(
+    Endpointing.PREDICTED, 0.4, Eagerness.MEDIUM, *WAITS[Eagerness.MEDIUM]
+)
+
+
+def wait(says: float | None, hangs: bool = False, text: str = "This is 1.") -> float:
+    """Seconds of silence that the end of a turn is waited for, past the soft end."""
+    likely = None if hangs else likelihood(says, Transcript(text))
+    return Patience().wait(MEDIUM, likely) - SOFT_END
+
+
+DONE = wait(1.0) + 0.1
+"""Seconds of silence past the soft end that end a turn of one who sounds done."""
 
 
 class ScriptedEnding:
@@ -108,28 +129,25 @@ async def test_who_seems_done_is_answered_after_the_shortest_wait(
 ) -> None:
     client = await Client.open(gateway)
     await pause(client, ending)
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     assert (await ended(client)).outcome == pb.TURN_OUTCOME_ANSWERED
 
 
-@pytest.mark.parametrize(
-    ("says", "hangs", "undecided"), [(0.0, False, 1.5), (None, False, 0.5), (1.0, True, 1.5)]
-)  # fmt: skip
+@pytest.mark.parametrize(("says", "hangs"), [(0.0, False), (None, False), (1.0, True)])
 async def test_who_does_not_may_go_on_and_is_answered_once_as_a_whole(
     gateway: RunningGateway,
     script: Script,
     ending: ScriptedEnding,
     says: float | None,
     hangs: bool,
-    undecided: float,
 ) -> None:
     client = await Client.open(gateway)
     ending.says, ending.hangs = says, hangs
     await pause(client, ending)
-    await client.say(silence(undecided - SOFT_END))
+    await client.say(silence(wait(says, hangs) - 0.1))
     ending.says, ending.hangs = 1.0, False
     await pause(client, ending)
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     await ended(client)
     assert client.kinds().count("speech_started") == 2
     assert client.kinds().count("user_transcript") == 1
@@ -154,7 +172,7 @@ async def test_without_a_predictor_the_transcript_has_its_vote(script: Script) -
     ):
         script.hear = lambda _conversation, _turn: "Is it?"
         client = await Client.open(gateway)
-        await client.say(speech(0.5) + silence(1.0))
+        await client.say(speech(0.5) + silence(wait(None, text="Is it?") + 0.3))
         assert (await ended(client)).outcome == pb.TURN_OUTCOME_ANSWERED
 
 
@@ -176,7 +194,7 @@ async def test_an_answer_made_ahead_is_the_one_that_is_given(
     used = counted("used")
     client = await Client.open(gateway)
     await pause(client, ending)
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     turn = await ended(client)
     (request,) = script.requests
     assert said(request) == ["This is 1."]
@@ -209,7 +227,7 @@ async def test_the_stages_see_an_answer_begun_and_cancelled_when_the_user_goes_o
     assert await script.cancelled.get() == rpc
     await client.say(silence(SOFT_END))
     await ending.asked.get()
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     assert (await ended(client)).outcome == pb.TURN_OUTCOME_ANSWERED
     first, second = script.requests
     assert first.turn.turn == second.turn.turn == 1
@@ -225,7 +243,7 @@ async def test_nothing_is_told_of_an_answer_before_it_is_decided(
     client = await Client.open(gateway)
     ending.says = 0.0
     await pause(client, ending)
-    await client.say(silence(1.0))
+    await client.say(silence(wait(0.0) - 0.1))
     await client.send(clear={})
     # What follows the clear has been told behind all that came before it.
     await client.send(text={"text": "Written 2.", "respond": True})
@@ -289,7 +307,7 @@ async def test_without_speculation_no_stage_works_before_the_decision(
         await client.say(speech(0.5) + silence(SOFT_END))
         await ending.asked.get()
         assert script.requests == []
-        await client.say(silence(0.3))
+        await client.say(silence(DONE))
         assert (await ended(client)).outcome == pb.TURN_OUTCOME_ANSWERED
 
 
@@ -326,7 +344,7 @@ async def test_nothing_is_read_ahead_by_a_model_that_keeps_nothing(
     script.certain = True
     client = await Client.open(gateway, interim_transcripts=True)
     await pause(client, ending)
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     partial = (await client.until("partial_transcript")).partial_transcript
     assert partial.text == "Tell me all about Paris 1."
     assert partial.stable_characters == len(partial.text)
@@ -348,7 +366,7 @@ async def take_turn(client: Client, ending: ScriptedEnding, mode: str) -> str:
     match mode:
         case "predicted":
             await pause(client, ending)
-            await client.say(silence(0.3))
+            await client.say(silence(DONE))
         case "silence":
             await client.say(speech(0.5) + silence(0.7))
         case _:
@@ -378,8 +396,8 @@ async def test_ready_says_when_it_is_whose_turn(gateway: RunningGateway) -> None
     assert client.got[0].ready.turn_taking == pb.TurnTaking(
         predicted={
             "eagerness": pb.EAGERNESS_MEDIUM,
-            "min_wait": to_duration(0.4),
-            "max_wait": to_duration(2.0),
+            "min_wait": to_duration(MEDIUM.min_wait),
+            "max_wait": to_duration(MEDIUM.max_wait),
         },
         interrupt=pb.INTERRUPT_POLICY_SPEECH,
     )
@@ -442,7 +460,7 @@ async def test_a_user_who_speaks_first_is_not_talked_over(
     await pause(client, ending)
     assert (await ended(client)).outcome == pb.TURN_OUTCOME_INTERRUPTED
     assert await script.cancelled.get() == "Synthesize"
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     assert (await ended(client)).heard_text == "2."
     assert client.audio(1) == b""
 
@@ -477,10 +495,10 @@ async def test_tools_of_an_answer_made_ahead_are_called_once_it_is_decided(
     client = await Client.open(gateway, tools=[{"name": "clock"}])
     ending.says = 0.0
     await pause(client, ending)
-    await client.say(silence(1.0))
+    await client.say(silence(wait(0.0) - 0.1))
     ending.says = 1.0
     await pause(client, ending)
-    await client.say(silence(0.3))
+    await client.say(silence(DONE))
     assert (await ended(client)).outcome == pb.TURN_OUTCOME_TOOL_CALLS
     assert client.kinds().count("tool_call") == 2
     for n in (2, 1):

@@ -53,12 +53,10 @@ def s(seconds: float) -> Duration:
 
 def test_nothing_asked_for_is_the_gateways_own() -> None:
     assert turns() == DEFAULT
-    assert (
-        TurnTaking(
-            Endpointing.PREDICTED, 0.4, Eagerness.AUTO, 0.4, 2.0, Interrupt.SPEECH
-        )
-        == DEFAULT
-    )
+    assert DEFAULT.endpointing is Endpointing.PREDICTED
+    assert DEFAULT.eagerness is Eagerness.AUTO
+    assert (DEFAULT.min_wait, DEFAULT.max_wait) == WAITS[Eagerness.AUTO]
+    assert DEFAULT.interrupt is Interrupt.SPEECH
     assert predicted() == DEFAULT
 
 
@@ -89,7 +87,7 @@ def test_prediction_has_its_waits_where_the_gateway_goes_by_silence() -> None:
     gateway = GatewaySettings(endpointing="silence", eagerness="low").turns()
     found = predicted(gateway)
     assert found.endpointing is Endpointing.PREDICTED
-    assert (found.min_wait, found.max_wait) == (0.7, 4.0)
+    assert (found.min_wait, found.max_wait) == WAITS[Eagerness.LOW]
 
 
 def test_a_silence_is_the_gateways_unless_asked_for() -> None:
@@ -315,8 +313,8 @@ def test_a_change_is_confirmed_with_every_default_filled_in() -> None:
     assert told == pb.TurnTaking(
         predicted={
             "eagerness": pb.EAGERNESS_AUTO,
-            "min_wait": s(0.4),
-            "max_wait": s(2.0),
+            "min_wait": s(DEFAULT.min_wait),
+            "max_wait": s(DEFAULT.max_wait),
         },
         interrupt=pb.INTERRUPT_POLICY_SPEECH,
     )
