@@ -16,14 +16,21 @@ _LISTENING = (
 )
 """With what recognizers make of breath and noise: "you" and "bye"."""
 
+_BEGINNINGS = [[first] for first, _ in _PHRASES]
+
 _WORDS = frozenset(_LISTENING.split())
 
 _LONGEST = 4
 """Words; whoever says more says something."""
 
 
-def says_something(text: str) -> bool:
-    """Whether a transcript holds more than backchannels; English, other languages count as words."""
+def says_something(text: str, so_far: bool = False) -> bool:
+    """Whether a transcript holds more than backchannels; English, other languages count as words.
+
+    Args:
+        text: the transcript.
+        so_far: more may follow: an "I" at its end may become "I see".
+    """
     words = [word.lower() for word in _WORD.findall(text)]
     if len(words) > _LONGEST:
         return True
@@ -31,7 +38,7 @@ def says_something(text: str) -> bool:
     while index < len(words):
         if tuple(words[index : index + 2]) in _PHRASES:
             index += 2
-        elif words[index] in _WORDS:
+        elif words[index] in _WORDS or (so_far and words[index:] in _BEGINNINGS):
             index += 1
         else:
             return True

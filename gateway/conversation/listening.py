@@ -194,7 +194,11 @@ class Listening:
                 if pause is not None and number == utterance.checkpoints:
                     pause.sound, pause.sound_known = probability, True
             case e.CheckpointHeard(_, number, transcript):
-                if pause is None or number != utterance.checkpoints:
+                if (
+                    pause is None
+                    or number != utterance.checkpoints
+                    or pause.transcript is not None
+                ):
                     return
                 pause.transcript = transcript
                 if utterance.aside:
@@ -208,7 +212,7 @@ class Listening:
         self, utterance: Utterance, text: str, stable: int, now: float
     ) -> None:
         if utterance.aside:
-            if says_something(text):
+            if says_something(text, so_far=True):
                 self._take_floor(utterance, now)
             return
         if self._policy.partials:

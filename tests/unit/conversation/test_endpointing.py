@@ -247,3 +247,13 @@ def test_what_listeners_say_means_go_on(text: str) -> None:
 )  # fmt: skip
 def test_anything_else_says_something(text: str) -> None:
     assert says_something(text)
+
+
+@pytest.mark.parametrize("text", ["I", "Oh, I", "Mm", "Got", "Of"])
+def test_what_may_become_a_backchannel_says_nothing_so_far(text: str) -> None:
+    assert not says_something(text, so_far=True)
+
+
+@pytest.mark.parametrize("text", ["I think", "I I", "Of Paris", "Stop"])
+def test_what_cannot_become_one_says_something_at_once(text: str) -> None:
+    assert says_something(text, so_far=True)
