@@ -41,6 +41,7 @@ class Answering:
         turn: turns decided so far.
         ended: the last answer that the client knew of.
         tool_results_due: when the tools that were called are given up, on the driver's clock.
+        owed: whether the last answer was cut before its first sound, by a voice that may turn out to be a noise.
         understood: whether the user has said words since this was last set to False.
     """
 
@@ -60,6 +61,7 @@ class Answering:
         self.ended: Answer | None = None
         self.turn = 0
         self.tool_results_due: float | None = None
+        self.owed = False
         self.understood = False
         self._revision = 0
         self._drafts = 0
@@ -181,19 +183,23 @@ class Answering:
         self._out.append(c.TellTranscript(answer.ref.turn, transcript))
         if not transcript.text.strip():
             self._end(Outcome.EMPTY, now)
+            if self.owed:
+                self.go_on(now)
             return
         self._user_says(transcript.text)
         self._generate(answer, now)
 
     def _user_says(self, text: str) -> None:
-        """The user said words; no tool is awaited any longer."""
+        """The user said words; no tool is awaited any longer, and no earlier answer."""
         self.understood = True
+        self.owed = False
         self._memory.user_says(text)
         self.tool_results_due = None
 
     def go_on(self, now: float) -> None:
         """Answer what the history ends with, without an utterance."""
         self.tool_results_due = None
+        self.owed = False
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
         self._begin(answer)
         self._generate(answer, now)

@@ -150,6 +150,8 @@ class Listening:
         utterance.aside = False
         cut = self._answering.cut(Outcome.INTERRUPTED, now)
         self._interrupted = cut is not None
+        if cut is not None and cut.opened and not cut.playback.sent:
+            self._answering.owed = True
         if cut is not None and cut.playback.heard(now) < CUT_OFF:
             self._patience.cut_off()
         elif self._answering.ended is not None:

@@ -220,6 +220,42 @@ def test_before_the_first_sound_there_is_nothing_to_duck(interrupt: Interrupt) -
     assert prompt(talker) == [("user", "What is the weather in Paris?")]
 
 
+@pytest.mark.parametrize("interrupt", [*LISTENING, Interrupt.ALWAYS])
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_noise_before_the_first_sound_costs_nobody_their_answer(
+    interrupt: Interrupt, checkpoint: bool
+) -> None:
+    talker = Talker(policy(interrupt))
+    talker.ask("What is the weather?")
+    talker.speak(0.3)
+    talker.hear(0.2)
+    if checkpoint:
+        talker.understood("")
+    talker.hear(0.3)
+    if not checkpoint:
+        talker.tell(e.FinalHeard(talker.utterance(), Transcript("")))
+    assert outcomes(talker) == [Outcome.INTERRUPTED, Outcome.EMPTY]
+    assert prompt(talker) == [("user", "What is the weather?")]
+    talker.answer(talker.draft(), "Sunny.", 0.5)
+    talker.wait(1.0)
+    assert outcomes(talker)[2:] == [Outcome.ANSWERED]
+    # Once: the next noise is nothing.
+    talker.speak(0.3)
+    talker.hear(0.5)
+    talker.tell(e.FinalHeard(talker.utterance(), Transcript("")))
+    assert outcomes(talker)[3:] == [Outcome.EMPTY]
+    assert len(talker.all(c.Generate)) == 2
+
+
+def test_a_noise_into_an_answer_that_was_heard_brings_no_other_one() -> None:
+    talker = answering(Interrupt.ALWAYS)
+    talker.speak(0.3)
+    talker.hear(0.5)
+    talker.tell(e.FinalHeard(talker.utterance(), Transcript("")))
+    assert outcomes(talker) == [Outcome.INTERRUPTED, Outcome.EMPTY]
+    assert len(talker.all(c.Generate)) == 1
+
+
 # --- an aside that goes on --------------------------------------------------------------------------------
 
 
