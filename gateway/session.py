@@ -1,7 +1,7 @@
 """One client's conversation, driven: the pure core on one side, sockets and time on the other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TypeVar, assert_never
 
 import grpc
@@ -74,10 +74,13 @@ class Session:
         self._observer = Observer(conversation_id)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
         self._transcriptions: dict[Ref, Transcription] = {}
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
+        self._to_prepare: tuple[Message, ...] | None = None
         self._preparing: asyncio.Task[None] | None = None
+        self._predicting: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._timer: asyncio.TimerHandle | None = None
@@ -102,9 +105,14 @@ class Session:
         """Leave nothing behind, whatever was under way."""
         if self._timer is not None:
             self._timer.cancel()
+        for calls in (self._transcriptions, self._replies, self._speeches):
+            for call in calls.values():
+                call.cancel()
+        # One that waits for room before it reads on could not see that it was cancelled.
+        self._room.set()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._calls, return_exceptions=True)
         self._observer.close()
 
     # --- doing what is commanded --------------------------------------------------------------------------
@@ -138,24 +146,27 @@ class Session:
     def _obey(self, command: c.Command) -> None:
         match command:
             case c.Prepare(messages):
-                # What is being read already is most of what would be read now.
+                self._to_prepare = messages
                 if self._preparing is None or self._preparing.done():
-                    self._preparing = asyncio.create_task(self._prepare(messages))
-                    self._own(self._preparing)
+                    self._preparing = self._task(self._prepare_newest())
             case c.Transcribe(ref, start, partials):
                 self._transcribe(ref, start, partials)
             case c.PredictEnd():
-                self._own(asyncio.create_task(self._predict(command)))
+                self._forget_prediction()
+                self._predicting = self._task(self._predict(command))
             case c.TakeCheckpoint(ref, number):
                 if ref in self._transcriptions:
                     self._transcriptions[ref].checkpoint(number)
             case c.ResumeTranscribe(ref):
+                self._forget_prediction()
                 if ref in self._transcriptions:
                     self._transcriptions[ref].resume()
             case c.FinishTranscribe(ref):
+                self._forget_prediction()
                 if ref in self._transcriptions:
                     self._transcriptions[ref].finish()
             case c.CancelTranscribe(ref):
+                self._forget_prediction()
                 _cancel(self._transcriptions, ref)
             case c.Generate(ref, messages):
                 self._generate(ref, messages)
@@ -250,6 +261,17 @@ class Session:
             probability = await self._ending.probability(samples)
         self.tell(EndPredicted(asked.ref, asked.id, probability))
 
+    def _forget_prediction(self) -> None:
+        """The pause is over, one way or the other."""
+        if self._predicting is not None:
+            self._predicting.cancel()
+
+    async def _prepare_newest(self) -> None:
+        """One at a time; of those that were asked for meanwhile only the last one counts."""
+        while self._to_prepare is not None:
+            messages, self._to_prepare = self._to_prepare, None
+            await self._prepare(messages)
+
     async def _prepare(self, messages: tuple[Message, ...]) -> None:
         request = llm_pb2.PrepareRequest(
             turn=TurnRef(conversation_id=self.id),
@@ -278,7 +300,13 @@ class Session:
         task = call.start()
         task.add_done_callback(lambda _task: calls.pop(call.ref, None))
         task.add_done_callback(lambda task: self._report(task, call.ref))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._own(task)
+        return task
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

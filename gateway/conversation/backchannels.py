@@ -2,11 +2,12 @@
 
 import re
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 _PHRASES = (
     ("i", "see"), ("got", "it"), ("of", "course"), ("all", "right"), ("thank", "you"), ("go", "on"), ("uh", "huh"),
-    ("mm", "hmm"), ("oh", "really"), ("is", "it"), ("no", "way"), ("me", "too"), ("my", "god"), ("my", "goodness"),
+    ("mm", "hmm"), ("that's", "right"), ("that's", "true"), ("that's", "great"), ("that's", "good"), ("that's", "nice"),
+    ("oh", "really"), ("is", "it"), ("no", "way"), ("me", "too"), ("my", "god"), ("my", "goodness"),
 )  # fmt: skip
 
 _LISTENING = (
@@ -31,7 +32,7 @@ def says_something(text: str, so_far: bool = False) -> bool:
         text: the transcript.
         so_far: more may follow: an "I" at its end may become "I see".
     """
-    words = [word.lower() for word in _WORD.findall(text)]
+    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
     if len(words) > _LONGEST:
         return True
     index = 0

@@ -49,16 +49,21 @@ _LONGEST_CLAUSE = 8
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
 
-_ENGLISH = (
-    "a an the this my your his her its our their and or but because so if when while although though unless until "
-    "than as of to for from with without into onto about at by between through during against toward towards like "
-    "is are was were am be been will would could should can may might must shall do does did have has had i'm "
-    "you're we're they're it's that's there's i'd i'll i've you'll we'll gonna wanna um uh er erm hmm well "
-    "which who whose very really just also maybe please let's i we they he she"
+_NEVER_LAST = (
+    "a an the my your his her its our their and or but because if while although though unless until than as of into "
+    "onto during i'm you're we're they're it's that's there's i'd i'll i've you'll we'll gonna wanna um uh er erm hmm "
+    "which whose very just maybe let's i we they he she"
+)
+_SELDOM_LAST = (
+    "is are was were am be been will would could should can may might must shall do does did have has had to for from "
+    "with without about at by between through against toward towards like who when that this"
 )
 
-_LEADING_ON = {"en": frozenset(_ENGLISH.split())}
-"""Words by language that are hardly ever the last of a sentence; other languages go by punctuation alone."""
+_LEADING_ON = {"en": frozenset(_NEVER_LAST.split())}
+"""Words by language that no sentence ends with; other languages go by punctuation alone."""
+
+_ON_THE_WAY = {"en": frozenset(_SELDOM_LAST.split())}
+"""Words by language that a sentence may end with ("I think it is.", "Where are you from?"), but most often does not."""
 
 _OPENING = {
     "en": frozenset(
@@ -107,6 +112,9 @@ def _ending(transcript: Transcript) -> float:
     # Before the punctuation: recognizers put a mark behind what was broken off, too.
     if last in _LEADING_ON.get(language, ()):
         return _LEADS_ON
+    marked = text[-1] in "?!？！.。" and not text.endswith("...")
+    if last in _ON_THE_WAY.get(language, ()):
+        return 0.0 if marked else _LEADS_ON
     if text.endswith("...") or text[-1] in ",;:-–—…":
         return _BROKEN_OFF
     if text[-1] in "?!？！":

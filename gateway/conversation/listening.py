@@ -2,6 +2,7 @@
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.answer import Answer
 from gateway.conversation.answering import Answering
 from gateway.conversation.backchannels import says_something
 from gateway.conversation.clocks import InputClock
@@ -60,6 +61,7 @@ class Listening:
         self._interrupted = False
         self._failed: Failure | None = None
         self._arrived: float | None = None
+        self._learnt_from = 0
 
     @property
     def state(self) -> State | None:
@@ -152,13 +154,21 @@ class Listening:
         self._interrupted = cut is not None
         if cut is not None and cut.opened and not cut.playback.sent:
             self._answering.owed = True
-        if cut is not None and cut.playback.heard(now) < CUT_OFF:
-            self._patience.cut_off()
-        elif self._answering.ended is not None:
-            self._patience.smooth()
+        self._learn(cut, now)
         self._out.append(c.TellSpeechStarted(utterance.start))
         if utterance.pause is not None and utterance.paused is not None:
             self._out.append(c.TellSpeechStopped(utterance.paused))
+
+    def _learn(self, cut: Answer | None, now: float) -> None:
+        """Whether this user was cut off by the last answer to something they said, or heard enough of it."""
+        ended = self._answering.ended
+        if cut is not None and cut.playback.heard(now) < CUT_OFF:
+            if cut.said_from is not None:
+                self._patience.cut_off()
+        elif ended is not None and ended.said_from is not None:
+            if ended.ref.turn != self._learnt_from:
+                self._patience.smooth()
+            self._learnt_from = ended.ref.turn
 
     def _pause(self, now: float) -> None:
         """Take a checkpoint when the utterance pauses."""
@@ -171,8 +181,13 @@ class Listening:
             self._out.append(c.TellSpeechStopped(utterance.paused))
         self._out.append(c.TakeCheckpoint(ref, number))
         if self.turns.endpointing is Endpointing.PREDICTED:
-            start = max(0.0, utterance.start - self._policy.preroll)
-            self._out.append(c.PredictEnd(ref, number, start, self._ear.heard))
+            self._predict(utterance)
+
+    def _predict(self, utterance: Utterance) -> None:
+        start = max(0.0, utterance.start - self._policy.preroll)
+        self._out.append(
+            c.PredictEnd(utterance.ref, utterance.checkpoints, start, self._ear.heard)
+        )
 
     def _going_on_from(self) -> float | None:
         """Where the utterance began whose transcript is awaited: speech now is the rest of the same sentence."""
@@ -248,12 +263,18 @@ class Listening:
             self._answering.drop_draft(Speculated.SUPERSEDED)
             self._speculate(utterance, utterance.pause, now)
 
-    def take_turns(self, turns: TurnTaking) -> None:
+    def take_turns(self, turns: TurnTaking, now: float) -> None:
         """From now on, this is when it is whose turn."""
-        self.turns = turns
+        before, self.turns = self.turns.endpointing, turns
         utterance = self._ear.utterance
-        if utterance is not None and utterance.pause is not None:
-            utterance.pause.due_at = None
+        if utterance is None or utterance.pause is None:
+            return
+        utterance.pause.due_at = None
+        predicted = Endpointing.PREDICTED
+        if turns.endpointing is predicted and before is not predicted:
+            self._predict(utterance)
+        if self._answering.draft is None and not utterance.aside:
+            self._speculate(utterance, utterance.pause, now)
 
     def on_failure(self, event: e.StageFailed) -> bool:
         """A stage gave up; returns whether it was the one that listens."""

@@ -131,7 +131,7 @@ class Conversation:
             case e.ReplyTruncated():
                 self._on_truncate(event, now)
             case e.TurnTakingChanged(turns):
-                self._listening.take_turns(turns)
+                self._listening.take_turns(turns, now)
                 self._out.append(c.TellTurnTaking(turns))
             case e.InputEnded():
                 self._closing = True

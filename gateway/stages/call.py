@@ -35,6 +35,7 @@ class StageCall(ABC):
         self._stage = stage
         self.ref = ref
         self._sink = sink
+        self._rpc: grpc.aio.Call | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -45,9 +46,12 @@ class StageCall(ABC):
         return self._task
 
     def cancel(self) -> None:
-        """Nobody needs the call any more; nothing will come of it."""
+        """Nobody needs the call any more; nothing will come of it, and its task ends."""
         self._sink = _nowhere
-        if self._task is not None:
+        if self._rpc is not None:
+            # Not the task: grpc never frees the message that a read was waiting for when it was cancelled itself.
+            self._rpc.cancel()
+        elif self._task is not None:
             self._task.cancel()
 
     async def _run(self) -> None:
@@ -122,7 +126,7 @@ class BidirectionalCall(StageCall, Generic[Request, Response]):
         """Take one message; returns whether it was the terminal one."""
 
     async def _talk(self) -> None:
-        call = self._open()
+        self._rpc = call = self._open()
         writer = asyncio.create_task(self._outgoing.write_to(call))
         ended = False
         try:

@@ -49,7 +49,7 @@ class Reply(StageCall):
         self._timeout = timeout
 
     async def _talk(self) -> None:
-        call = self._stub.Generate(
+        self._rpc = call = self._stub.Generate(
             self._request, timeout=self._timeout, metadata=self._metadata
         )
         ended = False

@@ -63,7 +63,7 @@ def test_the_surer_the_sound_the_likelier_the_end(
 @pytest.mark.parametrize(
     "text",
     [
-        "I would like to go to", "I want a", "My name is", "Because", "We should, um", "Well", "It's", "I'm",
+        "I would like to go to", "I want a", "My name is", "Because", "We should, um", "It's", "I'm",
         "I was thinking that maybe we could", "So when I got there I saw the.", "I think that’s", "AND",
         "I would like to (um)", "He said \"the\"",
     ],
@@ -91,9 +91,17 @@ def test_a_mark_at_the_end_is_an_end(text: str) -> None:
     assert odds(text) > 0.8
 
 
-@pytest.mark.parametrize("text", ["How far is it from?", "Tell me what it is."])
+@pytest.mark.parametrize("text", ["I went to the.", "Is it your?", "He and."])
 def test_a_mark_behind_a_word_that_leads_on_is_none(text: str) -> None:
     assert odds(text) < 0.1
+
+
+@pytest.mark.parametrize(
+    "text", ["Where are you from?", "Yes, I do.", "I think it is."]
+)
+def test_a_mark_behind_a_word_that_may_be_the_last_leaves_it_open(text: str) -> None:
+    assert odds(text) == likelihood(0.5, None)
+    assert odds(text[:-1]) < 0.1
 
 
 @pytest.mark.parametrize("text", ["If it rains tomorrow.", "When I get there."])
