@@ -1,11 +1,9 @@
 """``python -m tests.simulator``: play scripted talk to a gateway and score what it does."""
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -14,29 +12,8 @@ from services.runtime.logs import configure
 from services.runtime.onnx import forbid_reports
 from services.runtime.settings import ServiceSettings
 from services.runtime.units import to_duration
-from tests.simulator.report import show
-from tests.simulator.simulation import Wanted, chosen, play_local, play_scripted
+from tests.simulator.simulation import Wanted, chosen, measure
 from tests.simulator.stages import CPU, FAST
-
-
-def measure(
-    console: Console, stages: str = "scripted", wanted: Wanted | None = None
-) -> dict[str, Any]:
-    """Play, print the table and return all figures.
-
-    Args:
-        console: to print on.
-        stages: "scripted" or "local", the whole CPU default.
-        wanted: what to play; default: the whole script.
-    """
-    wanted = wanted or Wanted(speed=20.0)
-    if stages == "local":
-        scores = asyncio.run(play_local(wanted))
-        title = f"Simulator, {len(scores)} turns, CPU default in real time"
-    else:
-        scores = play_scripted(wanted)
-        title = f"Simulator, {len(scores)} turns, scripted stages, x{wanted.speed:g}"
-    return {"stages": stages, **show(console, title, scores)}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
 from services.runtime.units import to_seconds
 from tests.simulator.player import Played, Reacted, Spoke, Told
-from tests.simulator.stages import FILLERS, bare
+from tests.simulator.words import FILLERS, bare
 from tests.simulator.world import Synthesis, World, heard_in
 
 LATE_CUT = 1.5

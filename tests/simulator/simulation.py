@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
+
+from rich.console import Console
 
 from antiphon.client import Client, connect
 from antiphon.v1 import conversation_pb2 as pb
@@ -14,7 +17,9 @@ from gateway.hearing.voice import SileroVoice
 from services.runtime import models
 from tests.fakes.running_gateway import running
 from tests.simulator.clock import FastLoop
-from tests.simulator.player import Log, Microphone, Played, Player
+from tests.simulator.microphone import Microphone
+from tests.simulator.player import Log, Played, Player
+from tests.simulator.report import show
 from tests.simulator.scenarios import SCRIPT
 from tests.simulator.score import Score, score
 from tests.simulator.script import Phase, Turn, phases
@@ -65,6 +70,26 @@ def chosen(patterns: str) -> list[Turn]:
             for pattern in patterns.split(",")
         )
     ]
+
+
+def measure(
+    console: Console, stages: str = "scripted", wanted: Wanted | None = None
+) -> dict[str, Any]:
+    """Play, print the table and return all figures.
+
+    Args:
+        console: to print on.
+        stages: "scripted" or "local", the whole CPU default.
+        wanted: what to play; default: the whole script.
+    """
+    wanted = wanted or Wanted(speed=20.0)
+    if stages == "local":
+        scores = asyncio.run(play_local(wanted))
+        title = f"Simulator, {len(scores)} turns, CPU default in real time"
+    else:
+        scores = play_scripted(wanted)
+        title = f"Simulator, {len(scores)} turns, scripted stages, x{wanted.speed:g}"
+    return {"stages": stages, **show(console, title, scores)}
 
 
 def play_scripted(wanted: Wanted) -> list[Score]:

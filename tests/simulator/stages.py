@@ -34,48 +34,8 @@ from services.runtime.settings import ServiceSettings
 from services.runtime.streams import read, write
 from services.runtime.units import to_duration
 from tests.simulator.voices import SpokenWord
+from tests.simulator.words import transcript
 from tests.simulator.world import Synthesis, World
-
-_ENDS = (".", "?", "!")
-_ASKING = frozenset(
-    [
-        "what",
-        "which",
-        "who",
-        "why",
-        "when",
-        "where",
-        "how",
-        "can",
-        "could",
-        "is",
-        "are",
-        "do",
-        "does",
-    ]
-)
-_LEADING_ON = frozenset(
-    [
-        "a",
-        "the",
-        "to",
-        "at",
-        "be",
-        "that",
-        "for",
-        "from",
-        "when",
-        "because",
-        "if",
-        "and",
-        "so",
-        "then",
-        "of",
-    ]
-)
-
-FILLERS = frozenset({"um", "uh", "er", "hmm"})
-"""What Whisper leaves out."""
 
 CHARACTER = 0.065
 """Seconds that the voice takes for a character, and of a chunk of audio: fifteen a second, as people speak."""
@@ -107,27 +67,6 @@ class Pace:
 CPU = Pace()
 FAST = Pace(hearing=0.06, thinking=0.08, writing=0.01, voicing=0.08, speaking=0.05)
 """As on a GPU and with a hosted model."""
-
-
-def transcript(words: Sequence[SpokenWord]) -> str:
-    """Words as Whisper (tiny.en) writes them.
-
-    A capital first; fillers left out. What was cut off gets a question mark if it began as a question and a full stop
-    if not, unless its last word leads on: then it gets nothing. So it did with 30 of 38 sentences of this script.
-    """
-    said = [word.text for word in words if bare(word.text) not in FILLERS]
-    if not said:
-        return ""
-    text = " ".join(said).rstrip(",;:")
-    if not text.endswith(_ENDS) and bare(said[-1]) not in _LEADING_ON:
-        over = [i for i, word in enumerate(said, 1) if word.endswith(_ENDS)]
-        text += "?" if bare(said[over[-1] if over else 0]) in _ASKING else "."
-    return text[0].upper() + text[1:]
-
-
-def bare(word: str) -> str:
-    """A word without case and punctuation."""
-    return re.sub(r"[^\w']", "", word.lower())
 
 
 class ScriptedStt(SpeechToTextServicer):

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from services.runtime.models import locate, models_folder
 from services.runtime.resample import Resampler
@@ -171,7 +172,8 @@ def _quietest(samples: Samples, near: float) -> int:
 
 def _loudness(samples: Samples) -> Samples:
     frames = samples[: len(samples) // _STEP * _STEP].reshape(-1, _STEP)
-    return np.sqrt((frames**2).mean(axis=1))
+    loudness: Samples = np.sqrt((frames**2).mean(axis=1))
+    return loudness
 
 
 def _trimmed(clip: Clip) -> tuple[Samples, list[SpokenWord]]:
@@ -206,7 +208,7 @@ def sentence(text: str, voice: str) -> Clip:
     if not path.exists():
         _keep(path, *_synthesise(text, *GUISES[voice]))
     with np.load(path) as kept:
-        samples, ends = kept["samples"].astype(np.float32) / 32768, kept["ends"]
+        samples, ends = _floats(kept["samples"]), kept["ends"]
     return _clip(samples, text.split(), [float(end) for end in ends])
 
 
@@ -226,8 +228,9 @@ def _recorded(text: str) -> Clip | None:
         if path is None:
             return None
         found = recording(path)
-    samples = np.frombuffer(found.samples, "<i2").astype(np.float32) / 32768
-    samples, _ = _trimmed(Clip(samples, (), 0.0, 0.0))
+    samples, _ = _trimmed(
+        Clip(_floats(np.frombuffer(found.samples, "<i2")), (), 0.0, 0.0)
+    )
     texts = text.split()
     shares = np.cumsum([len(word) + 1 for word in texts], dtype=np.float64)
     ends = shares / shares[-1] * len(samples) / RATE
@@ -247,7 +250,11 @@ def _synthesise(text: str, speed: float, pitch: float) -> tuple[Samples, list[fl
     ends = [end / pitch for piece in pieces for end in piece.word_ends]
     if len(ends) != len(words):
         raise RuntimeError(f"{len(words)} words in {text!r}, {len(ends)} were placed")
-    return pcm.astype(np.float32) / 32768, ends
+    return _floats(pcm), ends
+
+
+def _floats(pcm: npt.NDArray[np.int16]) -> Samples:
+    return pcm.astype(np.float32) / np.float32(32768)
 
 
 @cache
