@@ -3,13 +3,18 @@
 import asyncio
 import threading
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from tests.simulator.clock import FastLoop
 
 
-def run(speed: float, coroutine: object) -> object:
+Result = TypeVar("Result")
+
+
+def run(speed: float, coroutine: Coroutine[Any, Any, Result]) -> Result:
     with asyncio.Runner(loop_factory=lambda: FastLoop(speed)) as runner:
-        return runner.run(coroutine)  # type: ignore[arg-type]
+        return runner.run(coroutine)
 
 
 async def sleep_a_minute() -> tuple[float, float]:
@@ -20,7 +25,7 @@ async def sleep_a_minute() -> tuple[float, float]:
 
 
 def test_waiting_takes_a_fraction_of_its_time_and_no_longer_than_asked_for() -> None:
-    virtual, wall = run(1000, sleep_a_minute())  # type: ignore[misc]
+    virtual, wall = run(1000, sleep_a_minute())
     assert 60 <= virtual < 61
     assert wall < virtual / 2
 
@@ -37,7 +42,7 @@ async def wait_for_a_thread() -> tuple[float, float]:
 
 
 def test_while_a_thread_works_for_it_the_clock_goes_as_the_walls() -> None:
-    virtual, wall = run(1000, wait_for_a_thread())  # type: ignore[misc]
+    virtual, wall = run(1000, wait_for_a_thread())
     assert virtual - wall < 1
     assert wall > 0.09
 
