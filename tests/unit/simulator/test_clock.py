@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from tests.simulator.clock import FastLoop
 
-
 Result = TypeVar("Result")
 
 
