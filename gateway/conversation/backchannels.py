@@ -17,9 +17,9 @@ _LISTENING = (
 )
 """With what recognizers make of breath and noise: "you" and "bye"."""
 
-_BEGINNINGS = [[first] for first, _ in _PHRASES]
-
 _WORDS = frozenset(_LISTENING.split())
+
+_BEGINNINGS = _WORDS | {first for first, _ in _PHRASES}
 
 _LONGEST = 4
 """Words; whoever says more says something."""
@@ -30,7 +30,7 @@ def says_something(text: str, so_far: bool = False) -> bool:
 
     Args:
         text: the transcript.
-        so_far: more may follow: an "I" at its end may become "I see".
+        so_far: more may follow: an "I" at its end may become "I see", and "mm-h" is "mm-hmm" cut in two.
     """
     words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
     if len(words) > _LONGEST:
@@ -39,8 +39,13 @@ def says_something(text: str, so_far: bool = False) -> bool:
     while index < len(words):
         if tuple(words[index : index + 2]) in _PHRASES:
             index += 2
-        elif words[index] in _WORDS or (so_far and words[index:] in _BEGINNINGS):
+        elif words[index] in _WORDS or (so_far and _may_become(words[index:])):
             index += 1
         else:
             return True
     return False
+
+
+def _may_become(rest: list[str]) -> bool:
+    """Whether these last words are the beginning of a backchannel."""
+    return len(rest) == 1 and any(word.startswith(rest[0]) for word in _BEGINNINGS)

@@ -45,5 +45,6 @@ async def house(built_house: House) -> AsyncIterator[House]:
     """Real processes before a scripted upstream; whatever a test did there, nothing of it may be left open."""
     yield built_house
     built_house.upstream.answers.clear()
+    built_house.upstream.answer_to = built_house.upstream.next_answer
     built_house.upstream.exchanges.clear()
     await nothing_open(built_house.stack)

@@ -1,5 +1,7 @@
 """A long conversation: every question understood, every answer spoken, everything remembered."""
 
+from typing import Any
+
 import pytest
 
 from antiphon.v1.conversation_pb2 import (
@@ -9,7 +11,7 @@ from antiphon.v1.conversation_pb2 import (
 )
 from tests.e2e.house import House
 from tests.e2e.talking import talking, word_error_rate, words_of
-from tests.fakes.upstream import says
+from tests.fakes.upstream import Answer, says
 from tests.microphone import QUESTIONS, recording
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -19,10 +21,16 @@ ANSWERS = [
 ]  # fmt: skip
 
 
+def _by_question(body: dict[str, Any]) -> Answer:
+    """By how many questions there are: one that its user went on with is asked again."""
+    asked = sum(message["role"] == "user" for message in body["messages"])
+    return says(ANSWERS[asked - 1])
+
+
 async def test_ten_questions_are_understood_answered_and_remembered(
     house: House,
 ) -> None:
-    house.upstream.answers.extend(says(answer) for answer in ANSWERS)
+    house.upstream.answer_to = _by_question
     async with talking(house.gateway) as person:
         turns = [await person.ask(recording(question)) for question in QUESTIONS]
         ended = await person.finish()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -90,11 +90,12 @@ class Exchange:
 
 
 class ScriptedUpstream:
-    """Gives the scripted answers in order, then says "Hello there."."""
+    """Gives the scripted answers in order, then says "Hello there.", unless `answer_to` finds others."""
 
     def __init__(self) -> None:
         self.url = ""
         self.answers: deque[Answer] = deque()
+        self.answer_to: Callable[[dict[str, Any]], Answer] = self.next_answer
         self.exchanges: list[Exchange] = []
         self.model_requests = 0
         self.models_headers: Mapping[str, str] = {}
@@ -107,6 +108,10 @@ class ScriptedUpstream:
             await self._asked.wait_for(lambda: len(self.exchanges) >= number)
         return self.exchanges[number - 1]
 
+    def next_answer(self, _body: dict[str, Any]) -> Answer:
+        """Whatever was asked."""
+        return self.answers.popleft() if self.answers else says("Hello", " there.")
+
     def release(self) -> None:
         """Let every answer that waits go on, now and later."""
         self._released.set()
@@ -118,7 +123,7 @@ class ScriptedUpstream:
             {name.lower(): value for name, value in request.headers.items()},
             request.transport.get_extra_info("peername")[1],
         )
-        answer = self.answers.popleft() if self.answers else says("Hello", " there.")
+        answer = self.answer_to(exchange.body)
         async with self._asked:
             self.exchanges.append(exchange)
             self._asked.notify_all()

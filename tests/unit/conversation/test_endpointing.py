@@ -257,11 +257,15 @@ def test_anything_else_says_something(text: str) -> None:
     assert says_something(text)
 
 
-@pytest.mark.parametrize("text", ["I", "Oh, I", "Mm", "Got", "Of"])
+@pytest.mark.parametrize(
+    "text", ["I", "Oh, I", "Mm", "Mm-h", "Got", "Of", "Ye", "Abso"]
+)
 def test_what_may_become_a_backchannel_says_nothing_so_far(text: str) -> None:
     assert not says_something(text, so_far=True)
 
 
-@pytest.mark.parametrize("text", ["I think", "I I", "Of Paris", "Stop"])
+@pytest.mark.parametrize(
+    "text", ["I think", "I I", "Of Paris", "Stop", "St", "Yeah, but", "Wait"]
+)
 def test_what_cannot_become_one_says_something_at_once(text: str) -> None:
     assert says_something(text, so_far=True)
