@@ -137,7 +137,7 @@ class GatewaySettings(ServiceSettings):
         description="seconds of voice into an answer after which it is ducked and listened to",
     )
     interrupt_after: float = Field(
-        0.7,
+        0.8,
         ge=0.05,
         le=5,
         description="seconds of voice that interrupt an answer whatever is said",

@@ -21,6 +21,9 @@ _WORDS = frozenset(_LISTENING.split())
 
 _BEGINNINGS = _WORDS | {first for first, _ in _PHRASES}
 
+_HUM = re.compile("[hmnu]+")
+"""What is hummed; recognizers spell it as they like."""
+
 _LONGEST = 4
 """Words; whoever says more says something."""
 
@@ -39,7 +42,11 @@ def says_something(text: str, so_far: bool = False) -> bool:
     while index < len(words):
         if tuple(words[index : index + 2]) in _PHRASES:
             index += 2
-        elif words[index] in _WORDS or (so_far and _may_become(words[index:])):
+        elif (
+            _HUM.fullmatch(words[index])
+            or words[index] in _WORDS
+            or (so_far and _may_become(words[index:]))
+        ):
             index += 1
         else:
             return True

@@ -246,7 +246,7 @@ class Policy:
     soft_end: float = 0.16
     preroll: float = 0.3
     listen_after: float = 0.1
-    interrupt_after: float = 0.7
+    interrupt_after: float = 0.8
     speculations: int = 3
     draft_text: int = 120
     partials: bool = False

@@ -235,7 +235,7 @@ def test_only_auto_follows_the_user(
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "...", "Mm-hmm.", "mm hmm", "Mhm", "Hmm.", "Uh-huh.", "uh huh uh huh", "Yeah.", "Yeah, yeah.", "Yep",
+        "", " ", "...", "Mm-hmm.", "NMMU", "Nmm", "mm hmm", "Mhm", "Hmm.", "Uh-huh.", "uh huh uh huh", "Yeah.", "Yeah, yeah.", "Yep",
         "Right.", "right, right", "OK", "Okay, okay.", "I see.", "Oh, I see.", "Got it.", "Of course.",
         "All right.", "Alright", "Sure.", "Thank you.", "Thanks", "Really?", "Oh really?", "Wow!", "Exactly.", "Ha ha",
         "Aha!", "No way!", "Cool, thanks.", "Go on.", "Yes.", "Oh my god.", "you", "Bye.",
