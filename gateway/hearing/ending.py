@@ -1,6 +1,9 @@
 """Whether a speaker who pauses is done: Smart Turn, one session on one thread for all conversations."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,7 +54,9 @@ class SmartTurn:
     def __init__(self, session: Session, most_waiting: int = MOST_WAITING) -> None:
         self._session = session
         self._most_waiting = most_waiting
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        self._executor = ThreadPoolExecutor(
+            1, thread_name_prefix="end-of-turn", initializer=_give_way
+        )
         self._unfinished: list[Future[float]] = []
         self._failing = False
 
@@ -103,3 +108,9 @@ def _last(samples: bytes) -> bytes:
     """The stretch that counts; half a sample at the end does not."""
     whole = len(samples) // 2
     return samples[2 * max(0, whole - SAMPLES) : 2 * whole]
+
+
+def _give_way() -> None:
+    """Run this thread behind the event loop: what it computes is late by milliseconds, what the loop does is heard."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

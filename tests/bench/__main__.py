@@ -1,7 +1,8 @@
 """``make bench``: measure, print tables, write JSON.
 
 How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, how soon is
-an answer silent that is interrupted, and what do a thousand turns leave behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+an answer silent that is interrupted, how often are people cut off or missed, and what do a thousand turns leave
+behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import psutil
 from rich.console import Console
 
 from tests.bench import interruptions, latency, share, soak
+from tests.simulator import simulation
 
 FOLDER = Path("bench")
 
@@ -27,7 +29,7 @@ def main() -> None:
     )
     arguments.add_argument(
         "--only",
-        choices=["latency", "share", "interruptions", "soak"],
+        choices=["latency", "share", "interruptions", "simulator", "soak"],
         help="one of them; default: all",
     )
     arguments.add_argument(
@@ -72,6 +74,8 @@ def main() -> None:
         report["interruptions"] = asyncio.run(
             interruptions.measure(console, (1, 50), chosen.interruptions)
         )
+    if chosen.only in (None, "simulator"):
+        report["simulator"] = simulation.measure(console)
     if chosen.only in (None, "soak"):
         report["soak"] = soak.measure(console, chosen.soak)
     FOLDER.mkdir(exist_ok=True)

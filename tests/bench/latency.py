@@ -38,6 +38,9 @@ ROWS = (
     "after the decision, predicted ends",
 )
 
+SHORT = pb.ConversationConfig(sampling={"max_tokens": 40})
+"""Every answer is heard to its end; how long it is says nothing about when it begins."""
+
 TURNS_IN_A_CONVERSATION = 7
 """Then a new one begins, as with people: the prompt stays of a usual length."""
 
@@ -77,7 +80,7 @@ async def _measure(
     async with stack(environment) as running, connect(running.gateway) as client:
         for start in range(0, turns, TURNS_IN_A_CONVERSATION):
             async with (
-                client.converse() as conversation,
+                client.converse(SHORT) as conversation,
                 Microphone(conversation) as microphone,
             ):
                 events = aiter(conversation)

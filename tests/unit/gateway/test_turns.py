@@ -24,7 +24,7 @@ from gateway.options import Options
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Abilities
 from services.runtime.errors import InvalidArgument
-from services.runtime.units import to_duration
+from services.runtime.units import to_duration, to_seconds
 
 DEFAULT = GatewaySettings().turns()
 NOBODY = Abilities(None, None, None)
@@ -206,7 +206,8 @@ def test_a_shortest_wait_beyond_the_longest_is_named_with_the_longest(
     problem = refused(turn_taking={"predicted": asked})
     assert problem.startswith("config.turn_taking.predicted.min_wait: ")
     assert "at most max_wait" in problem
-    assert f"{1 if 'max_wait' in asked else 2} s" in problem
+    longest = to_seconds(asked["max_wait"]) if "max_wait" in asked else DEFAULT.max_wait
+    assert f"max_wait, {longest:g} s" in problem
 
 
 @pytest.mark.parametrize(
