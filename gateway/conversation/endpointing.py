@@ -12,9 +12,9 @@ from gateway.conversation.values import Eagerness, Endpointing, Transcript, Turn
 
 WAITS = {
     Eagerness.LOW: (0.8, 4.0),
-    Eagerness.MEDIUM: (0.5, 1.5),
+    Eagerness.MEDIUM: (0.5, 2.0),
     Eagerness.HIGH: (0.25, 1.0),
-    Eagerness.AUTO: (0.5, 1.5),
+    Eagerness.AUTO: (0.5, 2.0),
 }
 """Seconds of silence after words that sound finished, and unfinished, for sure; the contract promises them."""
 

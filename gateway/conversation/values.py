@@ -214,7 +214,7 @@ class TurnTaking:
     silence: float = 0.4
     eagerness: Eagerness = Eagerness.AUTO
     min_wait: float = 0.5
-    max_wait: float = 1.5
+    max_wait: float = 2.0
     interrupt: Interrupt = Interrupt.SPEECH
 
 

@@ -169,15 +169,15 @@ def test_the_waits_of_each_eagerness_are_those_of_the_contract(
     assert (patience.wait(turns, 1.0), patience.wait(turns, 0.0)) == pytest.approx(
         {
             Eagerness.LOW: (0.8, 4.0),
-            Eagerness.MEDIUM: (0.5, 1.5),
+            Eagerness.MEDIUM: (0.5, 2.0),
             Eagerness.HIGH: (0.25, 1.0),
-            Eagerness.AUTO: (0.5, 1.5),
+            Eagerness.AUTO: (0.5, 2.0),
         }[eagerness]
     )
 
 
 def test_where_nobody_can_tell_the_wait_is_the_longest() -> None:
-    assert Patience().wait(predicted(), None) == 1.5
+    assert Patience().wait(predicted(), None) == 2.0
 
 
 @pytest.mark.parametrize("likely", [None, 0.0, 0.5, 1.0])
@@ -195,11 +195,11 @@ def test_patience_grows_with_whoever_is_cut_off_and_shrinks_with_whoever_is_not(
     patience, turns = Patience(), predicted(Eagerness.AUTO)
     patience.cut_off()
     assert patience.wait(turns, 1.0) > 0.5
-    assert patience.longest(turns) > 1.5
+    assert patience.longest(turns) > 2.0
     for _ in range(20):
         patience.smooth()
     assert patience.wait(turns, 1.0) < 0.5
-    assert patience.longest(turns) < 1.5
+    assert patience.longest(turns) < 2.0
 
 
 @given(st.lists(st.booleans(), max_size=200), probabilities)
@@ -211,7 +211,7 @@ def test_patience_is_bounded_whatever_happens(cuts: list[bool], likely: float) -
         else:
             patience.smooth()
     wait = patience.wait(turns, likely)
-    assert 0.5 * Patience.LEAST - 1e-9 <= wait <= 1.5 * Patience.MOST + 1e-9
+    assert 0.5 * Patience.LEAST - 1e-9 <= wait <= 2.0 * Patience.MOST + 1e-9
     assert wait <= patience.longest(turns) + 1e-9
 
 
