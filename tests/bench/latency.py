@@ -29,17 +29,15 @@ PERCENTILES = ("p50", "p95", "worst")
 PREDICTED_END = 0.6
 """Seconds of endpointing; a pause that was waited for no longer was taken for an end."""
 
-ROWS = (
-    "client",
-    "total",
-    *SHARES,
-    "saved",
-    "after the decision",
-    "after the decision, predicted ends",
-)
+ROWS = ("client", "total", *SHARES, "saved", "after the decision")
+FINISHED = "total, finished sentences"
+AFTER_ENDS = "after the decision, predicted ends"
 
 SHORT = pb.ConversationConfig(sampling={"max_tokens": 40})
 """Every answer is heard to its end; how long it is says nothing about when it begins."""
+
+UNFINISHED = ("jfk@0", "jfk@3.2")
+"""Phrases of the human that lead on ("And so, my fellow Americans", "ask not"): to wait for more is right there."""
 
 TURNS_IN_A_CONVERSATION = 7
 """Then a new one begins, as with people: the prompt stays of a usual length."""
@@ -66,7 +64,7 @@ async def measure(console: Console, turns: int) -> dict[str, Any]:
             for way in ways
             for p in PERCENTILES
         }
-        for row in ROWS
+        for row in (*ROWS, FINISHED, AFTER_ENDS)
     ]
     console.print(table(f"Response latency, {turns} recorded turns (ms)", rows))
     return measured
@@ -95,8 +93,10 @@ async def _measure(
         spent = _spent(running)
     answered = [turn for turn in measured if turn["total"] is not None]
     ends = [turn for turn in answered if turn["endpointing"] <= PREDICTED_END]
-    figures = {row: _figures([turn[row] for turn in answered]) for row in ROWS[:-1]}
-    figures[ROWS[-1]] = _figures([turn["after the decision"] for turn in ends])
+    finished = [turn for turn in answered if turn["said"] not in UNFINISHED]
+    figures = {row: _figures([turn[row] for turn in answered]) for row in ROWS}
+    figures[FINISHED] = _figures([turn["total"] for turn in finished])
+    figures[AFTER_ENDS] = _figures([turn["after the decision"] for turn in ends])
     console.print(
         f"{way}: {len(answered)} answered, {len(ends)} of them predicted as an end; {spent}",
         highlight=False,
