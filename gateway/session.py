@@ -78,12 +78,13 @@ class Session:
         self._transcriptions: dict[Ref, Transcription] = {}
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
-        self._to_prepare: tuple[Message, ...] | None = None
+        self._to_prepare: c.Prepare | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._predicting: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def begin(self) -> None:
         """Open the conversation."""
@@ -98,11 +99,14 @@ class Session:
         self._listener.tape.forget(self._conversation.needed_from)
 
     def tell(self, event: Event) -> None:
-        """Something happened."""
+        """Something happened; nothing comes of it once the session is closed."""
+        if self._closed:
+            return
         self._do(self._conversation.handle(event, self._loop.time()))
 
     async def close(self) -> None:
         """Leave nothing behind, whatever was under way."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for calls in (self._transcriptions, self._replies, self._speeches):
@@ -145,8 +149,8 @@ class Session:
 
     def _obey(self, command: c.Command) -> None:
         match command:
-            case c.Prepare(messages):
-                self._to_prepare = messages
+            case c.Prepare():
+                self._to_prepare = command
                 if self._preparing is None or self._preparing.done():
                     self._preparing = self._task(self._prepare_newest())
             case c.Transcribe(ref, start, partials):
@@ -169,6 +173,8 @@ class Session:
                 self._forget_prediction()
                 _cancel(self._transcriptions, ref)
             case c.Generate(ref, messages):
+                # What is still to be read ahead is read now.
+                self._to_prepare = None
                 self._generate(ref, messages)
             case c.Speak(ref, text):
                 self._speech(ref).speak(text)
@@ -269,13 +275,13 @@ class Session:
     async def _prepare_newest(self) -> None:
         """One at a time; of those that were asked for meanwhile only the last one counts."""
         while self._to_prepare is not None:
-            messages, self._to_prepare = self._to_prepare, None
-            await self._prepare(messages)
+            asked, self._to_prepare = self._to_prepare, None
+            await self._prepare(asked)
 
-    async def _prepare(self, messages: tuple[Message, ...]) -> None:
+    async def _prepare(self, asked: c.Prepare) -> None:
         request = llm_pb2.PrepareRequest(
             turn=TurnRef(conversation_id=self.id),
-            messages=to_messages(messages),
+            messages=to_messages(asked.messages),
             tools=self._options.tools,
             model=self._options.model,
         )
@@ -285,7 +291,7 @@ class Session:
             )
         except grpc.aio.AioRpcError as error:
             problem = from_rpc_error(error, "llm")
-            if isinstance(problem, InvalidArgument):
+            if isinstance(problem, InvalidArgument) and asked.opening:
                 self._deliver(c.Refuse(f"config.{problem.field}", problem.problem))
             else:
                 log.warning(

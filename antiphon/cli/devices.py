@@ -165,6 +165,8 @@ def _stream(kind: str, rate: int, device: str | None, callback: Any) -> Iterator
     try:
         yield
     finally:
+        # To close it at once would cut off what the device has not played yet.
+        stream.stop()
         stream.close()
 
 

@@ -183,8 +183,6 @@ class Answering:
         self._out.append(c.TellTranscript(answer.ref.turn, transcript))
         if not transcript.text.strip():
             self._end(Outcome.EMPTY, now)
-            if self.owed:
-                self.go_on(now)
             return
         self._user_says(transcript.text)
         self._generate(answer, now)
@@ -212,6 +210,7 @@ class Answering:
             cue: stands in the history for what it answers.
             now: on the driver's clock.
         """
+        self.owed = False
         self._memory.user_says(what.prompt or cue)
         if not what.say:
             self.go_on(now)

@@ -20,9 +20,13 @@ from gateway.conversation.waterfall import Waterfall
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Warm the model's cache with the beginning of the prompts to come."""
+    """Warm the model's cache with the beginning of the prompts to come.
+
+    ``opening``: every prompt of the conversation begins so; a model that refuses it refuses the conversation.
+    """
 
     messages: tuple[Message, ...]
+    opening: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,12 @@
 """The ear of a conversation: from voice activity to the end of an utterance.
 
-It knows nothing of answers. Each method returns what changed, and `machine.Conversation` decides what follows.
+It knows nothing of answers; `listening.Listening` decides what follows from what it hears.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 from gateway.conversation.endpointing import likelihood
 from gateway.conversation.values import Ref, Transcript
-
-
-class Hears(Enum):
-    """How far an utterance is."""
-
-    SPEECH = "speech"
-    POISED = "poised"
 
 
 @dataclass(slots=True)
@@ -66,11 +58,6 @@ class Utterance:
     checkpoints: int = 0
     prefilled: int = 0
 
-    @property
-    def hears(self) -> Hears:
-        """How far it is."""
-        return Hears.SPEECH if self.pause is None else Hears.POISED
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -78,9 +65,11 @@ class Voice:
 
     Attributes:
         start: position of its first voice.
+        left_over: it began in an utterance that is over by now.
     """
 
     start: float
+    left_over: bool = False
 
 
 class Ear:
@@ -166,6 +155,6 @@ class Ear:
         if utterance is None:
             return self.heard
         if utterance.paused is None:
-            self.voice = Voice(self.heard)
+            self.voice = Voice(self.heard, left_over=True)
             return self.heard
         return utterance.paused

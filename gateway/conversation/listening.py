@@ -1,12 +1,13 @@
 """The user's side of a conversation: from voice to an utterance, and from a pause to the end of their turn."""
 
+import math
+
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.answer import Answer
 from gateway.conversation.answering import Answering
 from gateway.conversation.backchannels import says_something
 from gateway.conversation.clocks import InputClock
-from gateway.conversation.ear import Ear, Hears, Pause, Utterance
+from gateway.conversation.ear import Ear, Pause, Utterance
 from gateway.conversation.endpointing import Patience
 from gateway.conversation.memory import Memory
 from gateway.conversation.values import (
@@ -23,6 +24,12 @@ from gateway.conversation.waterfall import Stopwatch
 
 CUT_OFF = 1.0
 """Seconds of an answer; whoever speaks before they have heard so much of it was not done, most likely."""
+
+LATE = 0.3
+"""Seconds by which voice activity notices the end of a voice late, at most, and a little more."""
+
+NO_AUDIO = 1.0
+"""Seconds for audio to come that should have come by now; then a pause is taken to go on."""
 
 PREFILL_STEP = 12
 """Characters of speech that are worth another request to read ahead."""
@@ -61,6 +68,7 @@ class Listening:
         self._interrupted = False
         self._failed: Failure | None = None
         self._arrived: float | None = None
+        self._cut_off = False
         self._learnt_from = 0
 
     @property
@@ -69,7 +77,7 @@ class Listening:
         utterance = self._ear.utterance
         if utterance is None or utterance.aside:
             return None
-        if utterance.hears is Hears.POISED:
+        if utterance.pause is not None:
             return State.POISED
         return State.INTERRUPTED if self._interrupted else State.HEARING
 
@@ -115,29 +123,31 @@ class Listening:
     def _hear_voice(self, now: float) -> None:
         """Open an utterance for voice that deserves one; into an answer it is an aside at first."""
         ear, answer = self._ear, self._answering.answer
-        if ear.voice is None:
+        voice, start = ear.voice, self._going_on_from()
+        # What is left of a voice when its utterance is over may be nothing but the time it takes to notice its end.
+        if voice is None or (voice.left_over and ear.voiced() < LATE):
             return
-        if answer is not None:
-            if self.turns.interrupt is Interrupt.NEVER:
-                ear.ignore()
-                return
-            at_once = self.turns.interrupt is Interrupt.ALWAYS
-            if not at_once and ear.voiced() < self._policy.listen_after:
-                return
-        else:
-            at_once = True
-        start = self._going_on_from()
+        at_once = answer is None or self.turns.interrupt is Interrupt.ALWAYS
+        # Before the first sound of an answer there is nothing to talk into: the user just goes on.
+        audible = answer is not None and answer.playback.sent > 0
+        if audible and self.turns.interrupt is Interrupt.NEVER:
+            ear.ignore()
+            return
+        if not at_once and ear.voiced() < self._policy.listen_after:
+            return
+        if answer is not None and answer.utterance is not None and start is None:
+            # The words before these are not understood yet: to go on now would be to lose them.
+            return
         utterance = ear.open(
             self._answering.next_ref(),
-            ear.voice.start if start is None else start,
-            # Before the first sound of an answer there is nothing to talk into: the user just goes on.
-            aside=not at_once and answer is not None and answer.playback.sent > 0,
+            voice.start if start is None else start,
+            aside=audible and not at_once,
         )
         self._failed = None
         if utterance.aside and answer is not None:
             self._out.append(c.TellDucked(answer.ref.turn, True))
         else:
-            self._take_floor(utterance, now)
+            self._take_floor(utterance, voice.start, now)
         policy = self._policy
         self._out.append(
             c.Transcribe(
@@ -147,28 +157,31 @@ class Listening:
             )
         )
 
-    def _take_floor(self, utterance: Utterance, now: float) -> None:
-        """It is the user's turn; an answer in progress is interrupted."""
+    def _take_floor(self, utterance: Utterance, at: float, now: float) -> None:
+        """It is the user's turn, by a voice that began at ``at``; an answer in progress is interrupted."""
         utterance.aside = False
         cut = self._answering.cut(Outcome.INTERRUPTED, now)
         self._interrupted = cut is not None
         if cut is not None and cut.opened and not cut.playback.sent:
             self._answering.owed = True
-        self._learn(cut, now)
-        self._out.append(c.TellSpeechStarted(utterance.start))
+        self._cut_off = cut is not None and cut.playback.heard(now) < CUT_OFF
+        self._out.append(c.TellSpeechStarted(at))
         if utterance.pause is not None and utterance.paused is not None:
             self._out.append(c.TellSpeechStopped(utterance.paused))
 
-    def _learn(self, cut: Answer | None, now: float) -> None:
-        """Whether this user was cut off by the last answer to something they said, or heard enough of it."""
-        ended = self._answering.ended
-        if cut is not None and cut.playback.heard(now) < CUT_OFF:
-            if cut.said_from is not None:
-                self._patience.cut_off()
-        elif ended is not None and ended.said_from is not None:
-            if ended.ref.turn != self._learnt_from:
-                self._patience.smooth()
-            self._learnt_from = ended.ref.turn
+    def _learn(self) -> None:
+        """The user said something: were they cut off by the last answer to their words, or did they listen to it?"""
+        ended, cut_off = self._answering.ended, self._cut_off
+        self._cut_off = False
+        if ended is None or ended.said_from is None:
+            return
+        if ended.ref.turn == self._learnt_from:
+            return
+        self._learnt_from = ended.ref.turn
+        if cut_off:
+            self._patience.cut_off()
+        else:
+            self._patience.smooth()
 
     def _pause(self, now: float) -> None:
         """Take a checkpoint when the utterance pauses."""
@@ -222,15 +235,17 @@ class Listening:
                     if not says_something(transcript.text):
                         self.forget()
                         return
-                    self._take_floor(utterance, now)
-                self._speculate(utterance, pause, now)
+                    self._take_floor(utterance, utterance.start, now)
+                if transcript.text.strip():
+                    self._learn()
+                self._speculate(utterance, pause, pause.asked_at, now)
 
     def _on_partial(
         self, utterance: Utterance, text: str, stable: int, now: float
     ) -> None:
         if utterance.aside:
             if says_something(text, so_far=True):
-                self._take_floor(utterance, now)
+                self._take_floor(utterance, utterance.start, now)
             return
         if self._policy.partials:
             self._out.append(c.TellPartial(text, stable))
@@ -241,17 +256,17 @@ class Listening:
             and self._answering.answer is None
         ):
             utterance.prefilled = len(certain)
-            self._out.append(c.Prepare(self._memory.supposing(certain)))
+            self._out.append(c.Prepare(self._memory.supposing(certain), False))
 
-    def _speculate(self, utterance: Utterance, pause: Pause, now: float) -> None:
+    def _speculate(
+        self, utterance: Utterance, pause: Pause, asked_at: float, now: float
+    ) -> None:
         """Begin to answer what was said up to the pause, where the end of the turn is not the client's to say."""
         if (
             self.turns.endpointing is not Endpointing.MANUAL
             and pause.transcript is not None
         ):
-            self._answering.speculate(
-                pause.transcript, utterance.start, pause.asked_at, now
-            )
+            self._answering.speculate(pause.transcript, utterance.start, asked_at, now)
 
     def rethink(self, now: float) -> None:
         """The memory may have changed: a draft that was made from another prompt answers something else."""
@@ -261,7 +276,7 @@ class Listening:
         said = utterance.pause.transcript
         if said is not None and self._memory.supposing(said.text) != draft.prompt:
             self._answering.drop_draft(Speculated.SUPERSEDED)
-            self._speculate(utterance, utterance.pause, now)
+            self._speculate(utterance, utterance.pause, now, now)
 
     def take_turns(self, turns: TurnTaking, now: float) -> None:
         """From now on, this is when it is whose turn."""
@@ -274,7 +289,7 @@ class Listening:
         if turns.endpointing is predicted and before is not predicted:
             self._predict(utterance)
         if self._answering.draft is None and not utterance.aside:
-            self._speculate(utterance, utterance.pause, now)
+            self._speculate(utterance, utterance.pause, now, now)
 
     def on_failure(self, event: e.StageFailed) -> bool:
         """A stage gave up; returns whether it was the one that listens."""
@@ -318,10 +333,11 @@ class Listening:
             or interrupt is Interrupt.ALWAYS
             or (interrupt is Interrupt.SPEECH and long)
         ):
-            self._take_floor(utterance, now)
+            self._take_floor(utterance, utterance.start, now)
         elif (
             interrupt is Interrupt.NEVER
             or (self._failed is not None and utterance.pause is not None)
+            or now >= (self._hopeless_at() or math.inf)
             or self._ear.heard - utterance.start >= self._policy.longest_utterance
         ):
             self.forget()
@@ -333,11 +349,33 @@ class Listening:
         elif pause is not None and utterance.paused is not None:
             if quiet >= self._wait(pause) and pause.due_at is None:
                 pause.due_at = at
-            if pause.due_at is not None and (
+            if now >= (self._hopeless_at() or math.inf):
+                self._decide(now, now)
+            elif pause.due_at is not None and (
                 self._nothing_to_wait_for(pause)
                 or quiet >= self._patience.longest(self.turns)
             ):
-                self._decide(pause.due_at, now)
+                # Without a draft the answer begins now, and what was waited for was the end of the turn.
+                draft = self._answering.draft
+                self._decide(at if draft is None else pause.due_at, now)
+
+    def wake_at(self) -> float | None:
+        """When `judge` has something to do though nothing more is heard; None for never."""
+        return self._hopeless_at()
+
+    def _hopeless_at(self) -> float | None:
+        """When a pause has been waited in for too long: for a recognizer that hangs, or audio that does not come."""
+        utterance = self._ear.utterance
+        if utterance is None or utterance.pause is None:
+            return None
+        if utterance.aside:
+            return utterance.pause.asked_at + self._policy.stt_timeout
+        longest = self._patience.longest(self.turns)
+        return (
+            utterance.pause.asked_at + longest + NO_AUDIO
+            if longest < math.inf
+            else None
+        )
 
     def _wait(self, pause: Pause) -> float:
         """Seconds of silence after which the turn may be decided."""
@@ -361,7 +399,7 @@ class Listening:
         utterance = self._ear.utterance
         if utterance is not None:
             if utterance.aside:
-                self._take_floor(utterance, now)
+                self._take_floor(utterance, utterance.start, now)
             self._decide(now, now)
 
     def end(self, now: float) -> None:
@@ -376,7 +414,6 @@ class Listening:
         assert utterance is not None
         pause = utterance.pause
         if pause is None:
-            self._answering.drop_draft(Speculated.SUPERSEDED)
             paused = utterance.paused
             self._out.append(
                 c.TellSpeechStopped(self._ear.heard if paused is None else paused)
@@ -385,6 +422,8 @@ class Listening:
         # All audio since the checkpoint was held back: its transcript is the final one.
         transcript = pause.transcript if pause is not None else None
         self._interrupted = False
+        if transcript is None:
+            self._learn()
         failed = self._failed if transcript is None else None
         if failed is None:
             self._out.append(c.FinishTranscribe(utterance.ref))

@@ -68,6 +68,7 @@ class Conversation:
             return None
         times = (
             self._answering.wake_at(now),
+            self._listening.wake_at(),
             self._quiet.due_at(),
             self._answering.tool_results_due if self._memory.waiting else None,
         )
@@ -79,7 +80,7 @@ class Conversation:
         if (beginning := self._memory.beginning()) and not (
             greeting and greeting.prompt
         ):
-            self._out.append(c.Prepare(beginning))
+            self._out.append(c.Prepare(beginning, True))
         if greeting is not None:
             self._answering.take_initiative(greeting, BEGINNING, now)
         self._advance(now)
@@ -148,7 +149,7 @@ class Conversation:
         # Whoever spoke into an answer has the floor once it is over.
         self._listening.judge_aside(now)
         self._call_off(now)
-        if self._nobody_speaks() and self._memory.complete():
+        if self._nobody_speaks() and (self._memory.complete() or self._answering.owed):
             self._answering.go_on(now)
         if self._answering.understood:
             self._answering.understood = False

@@ -63,6 +63,7 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         self._start = start
         self._sent = start
         self._held = False
+        self._over = False
         config = TranscribeConfig(
             turn=turn,
             format=AudioFormat(sample_rate=SAMPLE_RATE),
@@ -72,8 +73,8 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         self._outgoing.put(TranscribeRequest(config=config))
 
     def feed(self) -> None:
-        """Send what is new on the tape, in whole frames, unless it is held back."""
-        if not self._held:
+        """Send what is new on the tape, in whole frames, unless it is held back or the utterance is over."""
+        if not self._held and not self._over:
             self._send(whole_frames=True)
 
     def checkpoint(self, number: int) -> None:
@@ -91,6 +92,7 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         """The utterance is over; what is held back is silence and need not be sent."""
         if not self._held:
             self._send(whole_frames=False)
+        self._over = True
         self._outgoing.finish()
 
     def _send(self, whole_frames: bool) -> None:

@@ -354,7 +354,7 @@ def test_voice_that_goes_on_after_a_clear_is_listened_to_anew() -> None:
     talker = aside()
     talker.tell(e.Cleared())
     cleared_at = talker.position
-    talker.hear(0.3)
+    talker.hear(0.4)
     assert ducks(talker) == [True, False, True]
     opened = talker.all(c.Transcribe)[-1]
     assert opened.start == pytest.approx(cleared_at - talker.policy.preroll)
