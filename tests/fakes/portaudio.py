@@ -22,8 +22,12 @@ class Stream:
     def start(self) -> None:
         self.running = True
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Lets the device play what it has got."""
         self.running = False
+
+    def close(self) -> None:
+        assert not self.running, "a stream that is closed while it runs drops its end"
 
 
 class OutputStream(Stream):
