@@ -16,7 +16,7 @@ from gateway.conversation.values import (
     Transcript,
     TurnTaking,
 )
-from services.runtime.errors import Unavailable
+from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.units import to_duration
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_gateway import Client, RunningGateway, running
@@ -335,6 +335,28 @@ async def test_words_that_will_not_change_are_read_ahead(
     asked = script.requests[-1]
     assert list(asked.messages[:-1]) == list(ahead.messages[:-1])
     assert said(asked)[-1].startswith(said(ahead)[-1])
+
+
+async def test_words_that_cannot_be_read_ahead_end_no_conversation(
+    script: Script, ending: ScriptedEnding
+) -> None:
+    def refuse() -> None:
+        if len(script.prepared) > 1:
+            raise InvalidArgument("messages", "the context is too small")
+
+    script.prepares = script.certain = True
+    script.before_prepared = refuse
+    async with serving(script) as stages, running(stages, ending=ending) as gateway:
+        client = await Client.open(gateway)
+        await client.send(text={"text": "Hello 0.", "respond": True})
+        await ended(client)
+        script.hear = lambda _conversation, _turn: "Tell me all about Paris 2."
+        for _ in range(2):
+            await client.say(speech(1.0))
+            await client.send(commit={})
+            await client.say(silence(0.5))
+            assert (await ended(client)).outcome == pb.TURN_OUTCOME_ANSWERED
+    assert len(script.prepared) > 1
 
 
 async def test_nothing_is_read_ahead_by_a_model_that_keeps_nothing(

@@ -64,6 +64,7 @@ class Script:
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
         requests: every prompt received.
+        before_prepared: awaited before a prompt counts as read ahead.
         prepared: every beginning of a prompt received.
         transcribed: utterances with the seconds of audio they had.
         cancelled: names of RPCs that were cancelled.
@@ -90,6 +91,7 @@ class Script:
     spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
+    before_prepared: Callable[[], "asyncio.Future[None] | None"] = lambda: None
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
@@ -200,6 +202,7 @@ class FakeLlm(LanguageModelServicer):
         self, request: llm_pb2.PrepareRequest, _context: object
     ) -> llm_pb2.PrepareResponse:
         self._script.prepared.append(request)
+        await _pause(self._script.before_prepared())
         return llm_pb2.PrepareResponse(prepared=True)
 
     async def Describe(
