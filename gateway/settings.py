@@ -183,7 +183,7 @@ class GatewaySettings(ServiceSettings):
         1.2, gt=0, description="seconds of response latency that a turn may take"
     )
     budget_endpointing: float = Field(
-        0.5, gt=0, description="of these, for deciding that the user is done"
+        0.75, gt=0, description="of these, for deciding that the user is done"
     )
     budget_stt: float = Field(0.3, gt=0, description="of these, for the transcript")
     budget_llm: float = Field(0.75, gt=0, description="of these, for the first clause")
