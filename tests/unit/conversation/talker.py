@@ -114,3 +114,12 @@ class Talker(Driver):
 
 def kinds(commands: list[c.Command]) -> list[type[c.Command]]:
     return [type(command) for command in commands]
+
+
+def ready(policy: Policy | None = None) -> Talker:
+    """A user who pauses, and an answer to them that waits at the door."""
+    talker = Talker(policy or Policy())
+    talker.pause("Why?")
+    talker.write(talker.draft(), "Because.")
+    talker.sound(talker.draft())
+    return talker
