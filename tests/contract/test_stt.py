@@ -24,6 +24,7 @@ from services.runtime.units import to_seconds
 from services.stt.engines import ENGINES
 from services.stt.service import SpeechToTextService
 from services.stt.settings import SpeechToTextSettings
+from tests.fakes.calls import exchange
 from tests.fakes.engines import ScriptedRecognizer, say, silence
 
 Serve = Callable[..., AbstractAsyncContextManager["stt_pb2_grpc.SpeechToTextAsyncStub"]]
@@ -87,7 +88,7 @@ def checkpoint(number: int) -> stt_pb2.TranscribeRequest:
 async def responses(
     stub: "stt_pb2_grpc.SpeechToTextAsyncStub", *requests: stt_pb2.TranscribeRequest
 ) -> list[stt_pb2.TranscribeResponse]:
-    return [response async for response in stub.Transcribe(iter(requests))]
+    return await exchange(stub.Transcribe(), requests)
 
 
 async def rest(call: Any) -> list[stt_pb2.TranscribeResponse]:

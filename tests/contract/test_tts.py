@@ -24,6 +24,7 @@ from services.runtime.streams import first
 from services.runtime.units import to_seconds
 from services.tts.service import TextToSpeechService
 from services.tts.settings import TextToSpeechSettings
+from tests.fakes.calls import exchange
 from tests.fakes.voice import WORD_SECONDS, ScriptedEngine
 
 Stub = "tts_pb2_grpc.TextToSpeechAsyncStub"
@@ -76,7 +77,7 @@ FLUSH = tts_pb2.SynthesizeRequest(flush=tts_pb2.Flush())
 
 
 async def speak(stub: Any, *requests: tts_pb2.SynthesizeRequest) -> Messages:
-    return [message async for message in stub.Synthesize(iter(requests))]
+    return await exchange(stub.Synthesize(), requests)
 
 
 async def refused(stub: Any, *requests: tts_pb2.SynthesizeRequest) -> AntiphonError:

@@ -24,6 +24,7 @@ from services.runtime.units import to_seconds
 from services.tts.engines import Delivery, EngineOptions, Line, load_engine
 from services.tts.service import TextToSpeechService
 from services.tts.settings import TextToSpeechSettings
+from tests.fakes.calls import exchange
 
 pytestmark = pytest.mark.skipif(
     not all(
@@ -70,7 +71,7 @@ async def speak(
         tts_pb2.SynthesizeRequest(text=text[start : start + 5])
         for start in range(0, len(text), 5)
     ]
-    return [message async for message in stub.Synthesize(iter(requests))]
+    return await exchange(stub.Synthesize(), requests)
 
 
 def heard(messages: list[tts_pb2.SynthesizeResponse], rate: int) -> np.ndarray:
