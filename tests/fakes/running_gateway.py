@@ -21,6 +21,7 @@ from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
 from services.runtime.channel import open_channel
 from services.runtime.server import bind, create_server
+from services.runtime.streams import send
 from tests.fakes.hearing import LoudnessVoice
 
 
@@ -89,7 +90,8 @@ class Client:
         return client
 
     async def send(self, **message: object) -> None:
-        await self.call.write(pb.ConverseRequest(**message))
+        # If it cannot be sent any more, reading tells why.
+        await send(self.call, pb.ConverseRequest(**message))
 
     async def say(self, samples: bytes, frame: int = 1280) -> None:
         for start in range(0, len(samples), frame):
