@@ -20,7 +20,7 @@ from services.runtime.errors import (
     from_rpc_error,
 )
 from services.runtime.server import bind, create_server
-from services.runtime.streams import first
+from services.runtime.streams import first, send
 from services.runtime.units import to_seconds
 from services.tts.service import TextToSpeechService
 from services.tts.settings import TextToSpeechSettings
@@ -311,8 +311,8 @@ async def test_a_failure_is_told_while_the_client_still_writes(
 ) -> None:
     async with serve(ScriptedEngine(fails_on="choke")) as stub:
         call = stub.Synthesize()
-        await call.write(config())
-        await call.write(request_)
+        await send(call, config())
+        await send(call, request_)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await until(call, "summary")
     assert isinstance(from_rpc_error(caught.value, "tts"), kind)

@@ -10,6 +10,7 @@ from antiphon.client import connect
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1.audio_pb2 import AudioChunk
 from antiphon.v1.conversation_pb2_grpc import ConversationStub
+from services.runtime.streams import send
 from tests.e2e.house import House
 from tests.e2e.strangers import cable, says_to
 from tests.e2e.talking import PATIENCE, talking, word_error_rate, words_of
@@ -32,7 +33,7 @@ async def test_a_hundred_megabytes_in_one_message_are_refused(house: House) -> N
         first = await call.read()
         assert isinstance(first, pb.ConverseResponse) and first.HasField("ready")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call.write(pb.ConverseRequest(audio=HUNDRED_MEGABYTES))
+            await send(call, pb.ConverseRequest(audio=HUNDRED_MEGABYTES))
             await call.read()
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await a_question_is_answered(house)
