@@ -143,7 +143,7 @@ class GatewaySettings(ServiceSettings):
         description="seconds of voice that interrupt an answer whatever is said",
     )
     speculations: int = Field(
-        3,
+        6,
         ge=0,
         le=20,
         description="answers that are begun before it is clear that the user is done, at most in one turn; 0: none",
