@@ -4,7 +4,7 @@ An engine is called from one worker thread, never concurrently. It knows nothing
 given a line to say and yields audio in pieces small enough that something more urgent can be said in between.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import EngineError, FailedPrecondition
 
 Samples = NDArray[np.float32]
 
@@ -43,6 +43,7 @@ class Capabilities:
         word_marks: whether pieces tell when words end.
         instructions: whether ``Delivery.instructions`` does anything.
         cloning: whether ``Delivery.reference`` does anything.
+        batch: lines that one step of the engine takes at most.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Capabilities:
     word_marks: bool
     instructions: bool = False
     cloning: bool = False
+    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,66 @@ class Piece:
     word_ends: tuple[float, ...] = ()
 
 
+class Speech(Protocol):
+    """A line that a `BatchEngine` has taken on. Used on the worker thread alone."""
+
+    def close(self) -> None:
+        """Free its place, finished or not; it takes part in no further step. May be called again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one step did for one speech.
+
+    Attributes:
+        speech: whose it is.
+        piece: the next audio; None where the step brought none yet.
+        finished: whether it was the last step of this speech; it is not closed yet.
+        error: why the speech failed, which finishes it; others are not affected.
+    """
+
+    speech: Speech
+    piece: Piece | None = None
+    finished: bool = False
+    error: EngineError | None = None
+
+
+class BatchEngine(Protocol):
+    """A model that says several lines at a time, one step of all of them after the other."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; never changes."""
+
+    def warm_up(self) -> int | None:
+        """Run every step in every size that will come, so that the first reply is not slower than the next.
+
+        Returns:
+            Lines that it was measured to speak in real time at once; None where it was not measured.
+
+        Raises:
+            EngineError: the model does not work.
+        """
+
+    def begin(self, line: Line) -> Speech:
+        """Take a line on without computing anything; it joins the others with the first step that it is given to."""
+
+    def step(self, speeches: Sequence[Speech]) -> Iterator[Said]:
+        """One step of each speech given; what is most urgent stands first, and what is ready is yielded at once.
+
+        A speech that is left out of a step keeps its place and goes on later. Every speech given is yielded exactly
+        once. The iterator is always read to its end.
+
+        Raises:
+            EngineError: the model failed on the whole step; none of the speeches given can go on.
+        """
+
+    def close(self) -> None:
+        """Free the model."""
+
+
 class Engine(Protocol):
-    """A model that speaks."""
+    """A model that says one line at a time."""
 
     @property
     def capabilities(self) -> Capabilities:
