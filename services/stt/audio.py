@@ -10,6 +10,7 @@ FRAME_SECONDS = 0.02
 
 _LEAST_DECIBELS = -120.0
 _ABSOLUTE_SILENCE = -65.0
+"""Decibels relative to full scale: speech 50 dB below a close microphone's."""
 
 
 def to_float(samples: NDArray[np.int16]) -> Samples:
@@ -142,3 +143,14 @@ def silence_below(loudness: Samples) -> float:
     floor, speech = np.percentile(loudness, (10, 95))
     relative = min(max(speech - 30.0, floor + 8.0), speech - 12.0)
     return float(max(relative, _ABSOLUTE_SILENCE))
+
+
+def audible(samples: Samples, rate: int) -> bool:
+    """Whether any frame is loud enough to be worth a decode.
+
+    Args:
+        samples: ``float32 [samples]`` in [-1, 1].
+        rate: Hz.
+    """
+    loudness = levels(samples, round(rate * FRAME_SECONDS))
+    return bool(len(loudness)) and float(loudness.max()) >= _ABSOLUTE_SILENCE

@@ -25,16 +25,18 @@ class SpeechToTextSettings(ServiceSettings):
         "whisper", description=f"who transcribes; one of: {', '.join(ENGINES)}"
     )
     model: str = Field(
-        "whisper-tiny-en",
-        description="name in the models catalogue, a folder with a model of the engine's kind, or an id on the "
-        "Hugging Face Hub",
+        "",
+        description="name in the models catalogue, a file or folder with a model of the engine's kind, or an id on the "
+        "Hugging Face Hub; default: whisper-tiny-en for whisper, nvidia/parakeet-tdt-0.6b-v3 for parakeet",
     )
-    device: Literal["cpu", "cuda", "auto"] = Field(
-        "cpu", description="where the model runs; auto: on a GPU if there is one"
+    device: Literal["", "cpu", "cuda", "auto"] = Field(
+        "",
+        description="where the model runs; auto: on a GPU if there is one; default: cpu for whisper, auto for parakeet",
     )
     precision: str = Field(
         "auto",
-        description="of the weights in memory, in the engine's words, such as int8 or float16; auto: the engine's choice",
+        description="of the weights in memory, in the engine's words: int8, float16 and others for whisper; float32, "
+        "bfloat16 (GPU) or int8 (CPU) for parakeet; auto: the engine's choice",
     )
     threads: int = Field(
         1,
@@ -84,4 +86,6 @@ class SpeechToTextSettings(ServiceSettings):
             device=self.device,
             precision=self.precision,
             threads=self.threads,
+            window_seconds=self.window_seconds,
+            batch=self.max_batch,
         )

@@ -6,10 +6,13 @@ cancellation are around an engine (`services.stt.scheduler`, `services.stt.sessi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from services.runtime.errors import FailedPrecondition
 
 AUTO = "auto"
 """The language to ask for where the engine is to detect it."""
@@ -23,16 +26,21 @@ class EngineOptions:
     """What an engine is told when it is made.
 
     Attributes:
-        model: name in the models catalogue, a folder, or an id on the Hugging Face Hub.
-        device: "cpu", "cuda" or "auto".
+        model: name in the models catalogue, a file or folder, or an id on the Hugging Face Hub; empty: the engine's
+            own default.
+        device: "cpu", "cuda", "auto" (a GPU if there is one), or empty: the engine's own default.
         precision: of the weights in the device's memory, in the engine's own words; "auto" leaves it to the engine.
         threads: CPU threads of the engine.
+        window_seconds: the longest utterance that it will be given, if it takes as much.
+        batch: utterances that it will be given at once at most; None leaves it to the engine.
     """
 
     model: str
     device: str
     precision: str
     threads: int
+    window_seconds: float = 20.0
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +146,26 @@ class Recognizer(Protocol):
         """
 
 
-def _whisper(options: EngineOptions) -> Recognizer:
-    from services.stt.engines.whisper import Whisper
-
-    return Whisper(options)
+Load = Callable[[EngineOptions], Recognizer]
 
 
-ENGINES: Mapping[str, Callable[[EngineOptions], Recognizer]] = {"whisper": _whisper}
-"""Engines by name. A factory imports its engine's packages when it is called, and raises ``FailedPrecondition`` where
-the model cannot be had."""
+def _from(module: str, extra: str) -> Load:
+    """A factory that imports its engine's packages when it is called."""
+
+    def load(options: EngineOptions) -> Recognizer:
+        try:
+            engine = import_module(module)
+        except ModuleNotFoundError as error:
+            raise FailedPrecondition(
+                f"this engine needs the package {error.name!r}: pip install 'antiphon[{extra}]'"
+            ) from error
+        return cast(Load, engine.load)(options)
+
+    return load
+
+
+ENGINES: Mapping[str, Load] = {
+    "whisper": _from("services.stt.engines.whisper", "stt-whisper"),
+    "parakeet": _from("services.stt.engines.parakeet", "stt-parakeet"),
+}
+"""Engines by name. A factory raises ``FailedPrecondition`` where the engine's packages or its model cannot be had."""

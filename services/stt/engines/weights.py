@@ -25,7 +25,7 @@ def find(model: str, patterns: Sequence[str]) -> Path:
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise FailedPrecondition(
             f"there is no model {model!r}: it is not in the catalogue "
-            f"({', '.join(catalogue)}), not a folder, and not an id on the Hugging Face Hub"
+            f"({', '.join(catalogue)}), not a file or folder, and not an id on the Hugging Face Hub"
         )
     from huggingface_hub import snapshot_download
 
@@ -35,6 +35,27 @@ def find(model: str, patterns: Sequence[str]) -> Path:
         raise FailedPrecondition(
             f"model {model!r} could not be fetched from the Hugging Face Hub: {error}"
         ) from error
+
+
+def find_file(model: str, suffix: str) -> Path:
+    """The one file of a model that is a single file, fetched from the Hub if the model is an id there.
+
+    Args:
+        model: the file, or what `find` takes.
+        suffix: of the file's name, with its dot.
+
+    Raises:
+        FailedPrecondition: it cannot be had, or there is not exactly one.
+    """
+    if Path(model).is_file():
+        return Path(model)
+    folder = find(model, (f"*{suffix}",))
+    files = sorted(folder.glob(f"*{suffix}"))
+    if len(files) != 1:
+        raise FailedPrecondition(
+            f"model {model!r} should be one {suffix} file, but {folder} has {len(files)}; name the file"
+        )
+    return files[0]
 
 
 def publishers_name(model: str) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer as Tokens
 
 from services.runtime.errors import EngineError, FailedPrecondition
-from services.stt.audio import levels, silence_below
+from services.stt.audio import audible, levels, silence_below
 from services.stt.engines import (
     AUTO,
     Capabilities,
@@ -29,15 +29,14 @@ from services.stt.engines import (
     Utterance,
 )
 from services.stt.engines.weights import find, publishers_name
-from services.stt.engines.whisper_text import (
-    TimedPiece,
-    collapse_loop,
-    is_suspicious,
-    to_words,
-    trim,
-)
+from services.stt.engines.whisper_text import collapse_loop, is_suspicious, trim
 from services.stt.engines.whisper_vocabulary import Vocabulary, to_bcp47
+from services.stt.engines.words import TimedPiece, to_words
 from services.stt.transcripts import SPACELESS
+
+DEFAULT_MODEL = "whisper-tiny-en"
+DEFAULT_DEVICE = "cpu"
+"""On a GPU, CTranslate2 needs CUDA's libraries in versions that a machine with a GPU does not always have."""
 
 RATE = 16_000
 _POSITION = 320
@@ -54,9 +53,6 @@ _LEAST_SECONDS = 2.5
 are told from noise (probability of no speech 0.2 against 0.3 to 0.6 without it), for 6 ms."""
 _MARGIN_SECONDS = 0.5
 """Kept free of a call's 30 seconds, for the tail."""
-
-_AUDIBLE_DECIBELS = -65.0
-"""A frame at this level (dBFS) is the least that is worth a decode: speech 50 dB below a close microphone's."""
 
 _SILENT_ABOVE, _SURELY_SILENT_ABOVE, _DOUBTFUL_BELOW = 0.6, 0.8, -1.0
 """Whisper's own rule: no speech where its probability of none is above 0.6 and the mean log probability of the text
@@ -121,11 +117,12 @@ class Whisper:
     """
 
     def __init__(self, options: EngineOptions) -> None:
-        folder = find(options.model, ("*.json", "*.txt", "model.bin"))
+        name = options.model or DEFAULT_MODEL
+        folder = find(name, ("*.json", "*.txt", "model.bin"))
         try:
             self._model = ctranslate2.models.Whisper(
                 str(folder),
-                device=options.device,
+                device=options.device or DEFAULT_DEVICE,
                 compute_type=_compute_type(options),
                 intra_threads=options.threads,
                 inter_threads=1,
@@ -139,7 +136,7 @@ class Whisper:
         self._vocabulary = Vocabulary(tokens, self._multilingual)
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._silence = self._encode(np.zeros(_LONGEST, np.float32))
-        self._name = publishers_name(options.model)
+        self._name = publishers_name(name)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -191,7 +188,7 @@ class Whisper:
         # CTranslate2 wants prompts of one length in a batch.
         groups: defaultdict[int, list[_Heard]] = defaultdict(list)
         for index, utterance in enumerate(utterances):
-            if _audible(utterance.samples) and utterance.wanted():
+            if audible(utterance.samples, RATE) and utterance.wanted():
                 heard = self._hear(index, utterance)
                 groups[len(heard.prompt)].append(heard)
         for group in groups.values():
@@ -327,12 +324,16 @@ def _view(array: Array) -> Any:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
 
 
-def _audible(samples: NDArray[np.float32]) -> bool:
-    loudness = levels(samples, _POSITION)
-    return bool(len(loudness)) and float(loudness.max()) >= _AUDIBLE_DECIBELS
-
-
 def _compute_type(options: EngineOptions) -> str:
     if options.precision != "auto":
         return options.precision
-    return "int8" if options.device == "cpu" else "auto"
+    return "int8" if (options.device or DEFAULT_DEVICE) == "cpu" else "auto"
+
+
+def load(options: EngineOptions) -> Whisper:
+    """Load a Whisper model.
+
+    Raises:
+        FailedPrecondition: it cannot be had.
+    """
+    return Whisper(options)

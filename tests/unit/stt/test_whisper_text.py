@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from services.stt.engines import Word
-from services.stt.engines.whisper_text import (
-    TimedPiece,
-    collapse_loop,
-    is_suspicious,
-    to_words,
-    trim,
-)
+from services.stt.engines.whisper_text import collapse_loop, is_suspicious, trim
+from services.stt.engines.words import TimedPiece, to_words
 
 
 @pytest.mark.parametrize(
