@@ -11,19 +11,31 @@ from services.runtime.errors import Full, Unavailable
 class Admission:
     """Counts the streams of one process.
 
+    Args:
+        capacity: streams carried at once; None until the service has found out and sets it.
+
     Attributes:
-        capacity: streams carried at once.
         open: streams open now.
         draining: no new stream is let in.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int | None) -> None:
         self.open = 0
         self.draining = False
         self._idle = asyncio.Event()
         self._idle.set()
-        metrics.STREAMS_CAPACITY.set(capacity)
+        self._capacity = capacity
+        metrics.STREAMS_CAPACITY.set(self.capacity)
+
+    @property
+    def capacity(self) -> int:
+        """Streams carried at once; 0 while nobody knows."""
+        return self._capacity or 0
+
+    @capacity.setter
+    def capacity(self, streams: int) -> None:
+        self._capacity = streams
+        metrics.STREAMS_CAPACITY.set(streams)
 
     def drain(self) -> None:
         """Refuse every new stream from now on."""
@@ -39,10 +51,12 @@ class Admission:
 
         Raises:
             Full: no place is free.
-            Unavailable: the process is draining.
+            Unavailable: the process is draining, or does not know its capacity yet.
         """
         if self.draining:
             raise Unavailable("this replica is shutting down; try another")
+        if self._capacity is None:
+            raise Unavailable("this replica is still loading its model; try another")
         if self.open >= self.capacity:
             metrics.STREAMS_REFUSED.inc()
             raise Full(

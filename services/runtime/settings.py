@@ -116,7 +116,7 @@ class ServiceSettings(ProcessSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
     )
-    max_streams: int = Field(
+    max_streams: int | None = Field(
         default=8,
         ge=1,
         description="streams carried at once; the next one is told RESOURCE_EXHAUSTED",

@@ -14,6 +14,10 @@ SLOWEST, FASTEST = 0.5, 2.0
 """Relative speed; from the contract."""
 SHORTEST_REFERENCE, LONGEST_REFERENCE = 3.0, 30.0
 """Seconds; from the contract."""
+LONGEST_TRANSCRIPT = 1_000
+"""Characters; from the contract. Nobody says more in half a minute."""
+LONGEST_INSTRUCTIONS = 1_000
+"""Characters; from the contract. They stand in front of every clause that the model is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,7 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
         raise InvalidArgument(
             "config.instructions", "this engine takes none", "leave it empty"
         )
-    if config.HasField("reference") and not can.cloning:
-        raise InvalidArgument(
-            "config.reference", "this engine imitates no voice", "leave it out"
-        )
-    if config.speed and not SLOWEST <= config.speed <= FASTEST:
-        raise InvalidArgument(
-            "config.speed", f"is {config.speed:g}", f"{SLOWEST} to {FASTEST}, or 0"
-        )
+    _check_length("config.instructions", config.instructions, LONGEST_INSTRUCTIONS)
     voice = _voice(config.voice, can)
     return Config(
         turn=config.turn,
@@ -57,13 +54,34 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
         delivery=Delivery(
             voice=voice.name,
             language=_language(config.language, voice),
-            speed=config.speed or 1.0,
+            speed=_speed(config.speed, can),
             instructions=config.instructions,
-            reference=_reference(config.reference)
-            if config.HasField("reference")
-            else None,
+            reference=_reference(config, can),
         ),
     )
+
+
+def _check_length(field: str, text: str, allowed: int) -> None:
+    if len(text) > allowed:
+        raise InvalidArgument(
+            field, f"has {len(text)} characters", f"at most {allowed}"
+        )
+
+
+def _speed(speed: float, can: Capabilities) -> float:
+    if speed in (0.0, 1.0):
+        return 1.0
+    if not can.speed:
+        raise InvalidArgument(
+            "config.speed",
+            f"is {speed:g}, and this engine speaks at its own speed only",
+            "1, or 0",
+        )
+    if not SLOWEST <= speed <= FASTEST:
+        raise InvalidArgument(
+            "config.speed", f"is {speed:g}", f"{SLOWEST} to {FASTEST}, or 0"
+        )
+    return speed
 
 
 def _voice(name: str, can: Capabilities) -> Voice:
@@ -95,7 +113,21 @@ def _language(tag: str, voice: Voice) -> str:
     )
 
 
-def _reference(given: tts_pb2.ReferenceAudio) -> Reference:
+def _reference(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Reference | None:
+    wanted = f"{SHORTEST_REFERENCE:g} to {LONGEST_REFERENCE:g} seconds of one speaker"
+    if not config.HasField("reference"):
+        if can.reference_required:
+            raise InvalidArgument(
+                "config.reference",
+                "is missing, and this model has no voice of its own",
+                f"{wanted}, and in `transcript` what is said in them",
+            )
+        return None
+    if not can.cloning:
+        raise InvalidArgument(
+            "config.reference", "this engine imitates no voice", "leave it out"
+        )
+    given = config.reference
     if not given.format.sample_rate:
         raise InvalidArgument(
             "config.reference.format.sample_rate",
@@ -110,9 +142,8 @@ def _reference(given: tts_pb2.ReferenceAudio) -> Reference:
     seconds = len(given.samples) / PCM_BYTES / rate
     if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:
         raise InvalidArgument(
-            "config.reference.samples",
-            f"is {seconds:.1f} s long",
-            f"{SHORTEST_REFERENCE:g} to {LONGEST_REFERENCE:g} seconds",
+            "config.reference.samples", f"is {seconds:.1f} s long", wanted
         )
+    _check_length("config.reference.transcript", given.transcript, LONGEST_TRANSCRIPT)
     samples = np.frombuffer(given.samples, "<i2").astype(np.float32) / 32768.0
     return Reference(samples, rate, given.transcript)

@@ -1,30 +1,35 @@
-"""Who speaks next: one worker thread, one step of one line at a time, the most urgent first.
+"""Who speaks next: one worker thread, one step of a batch of lines at a time, the most urgent in front.
 
-Everything that the engine does happens on that thread. Between two steps anything may go first: the first clause of any
-reply before the rest of any other, then whoever's listener is closest to running out of audio.
+Everything that the engine does, once it is loaded, happens on that thread. Before each step anything may go first: the
+first clause of any reply before the rest of any other, then whoever's listener is closest to running out of audio. Where
+more lines wait than a step takes, the least urgent keep their place and go on later.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 from services.runtime import metrics
 from services.runtime.errors import AntiphonError, EngineError
 from services.runtime.logs import get_logger
-from services.tts.engines import Capabilities, Engine, Line, Piece
+from services.tts.engines import BatchEngine, Capabilities, Line, Piece, Said, Speech
 
 log = get_logger(__name__)
 
 _STAGE = "tts"
+_FIRST, _REST = "first", "rest"
+"""Labels of metrics: a first clause, with whatever stands behind it in the batch, and what comes later."""
 
 
 class Reply:
     """One stream's place in the schedule.
 
     Attributes:
-        queued: seconds that its steps waited for their turn.
-        computed: seconds that the engine worked for it.
+        queued: seconds that its lines waited for a place in a step.
+        computed: seconds of the steps that they took part in.
     """
 
     def __init__(self) -> None:
@@ -43,20 +48,18 @@ class Saying:
     """One line being said. Made by `Scheduler.say`; close it, finished or not."""
 
     def __init__(
-        self,
-        scheduler: "Scheduler",
-        reply: Reply,
-        pieces: Generator[Piece, None, None],
-        ready: float,
+        self, scheduler: "Scheduler", reply: Reply, line: Line, ready: float
     ) -> None:
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
         # Holds no more than what the scheduler lets a reply be ahead.
         self._said: asyncio.Queue[Piece | AntiphonError | None] = asyncio.Queue()
         self._reply = reply
-        self._pieces = pieces
+        self._line = line
+        self._speech: Speech | None = None
         self._first = reply._runs_out is None
         self._ready = ready
+        self._last_step: int | None = None
         self._closed = False
 
     async def next(self) -> Piece | None:
@@ -80,8 +83,6 @@ class Saying:
     def _urgency(self, now: float) -> tuple[int, float, float]:
         """Sorts before what is less urgent."""
         runs_out = self._reply._runs_out
-        if self._closed:
-            return (-1, 0.0, self._ready)
         if runs_out is None:
             return (0, float("-inf"), self._ready)
         return (0 if self._first else 1, runs_out - now, self._ready)
@@ -92,12 +93,12 @@ class Scheduler:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: BatchEngine,
         name: str,
         max_ahead_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make a scheduler; `start` it.
+        """Make a scheduler; `warm_up` and `start` it.
 
         Args:
             engine: whose time is given.
@@ -111,29 +112,42 @@ class Scheduler:
         self._clock = clock
         self._changed = threading.Condition()
         self._sayings: list[Saying] = []
+        self._steps = 0
         self._stopping = False
-        self._worker = threading.Thread(target=self._work, name="tts-engine")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="tts-engine")
 
     @property
     def capabilities(self) -> Capabilities:
         """What the engine can do."""
         return self._engine.capabilities
 
+    async def warm_up(self) -> int | None:
+        """Let the engine run every step once, before `start`.
+
+        Returns:
+            Lines that it was measured to speak in real time at once; None where it was not measured.
+
+        Raises:
+            EngineError: the model does not work.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, self._engine.warm_up)
+
     def start(self) -> None:
         """Begin to work."""
-        self._worker.start()
+        self._worker.submit(self._work).add_done_callback(_report)
 
     async def stop(self) -> None:
         """Stop after the running step, and free the engine."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        await asyncio.to_thread(self._worker.join)
+        await asyncio.to_thread(self._worker.shutdown)
         self._engine.close()
 
     def say(self, reply: Reply, line: Line) -> Saying:
         """Put the next line of a reply on the schedule, when the line before has been said."""
-        saying = Saying(self, reply, self._engine.speak(line), self._clock())
+        saying = Saying(self, reply, line, self._clock())
         with self._changed:
             self._sayings.append(saying)
             self._changed.notify()
@@ -156,60 +170,123 @@ class Scheduler:
             self._changed.notify()
 
     def _work(self) -> None:
-        while (saying := self._most_urgent()) is not None:
-            if saying._closed:
+        while (chosen := self._choose()) is not None:
+            closed, batch = chosen
+            for saying in closed:
                 self._forget(saying)
-            else:
-                self._step(saying)
-        for saying in self._sayings:
-            saying._pieces.close()
+            batch = [saying for saying in batch if self._begun(saying)]
+            if batch:
+                self._step(batch)
+        for saying in tuple(self._sayings):
+            self._forget(saying)
 
-    def _most_urgent(self) -> Saying | None:
-        """Wait for something to do; None when the scheduler stops."""
+    def _choose(self) -> tuple[list[Saying], list[Saying]] | None:
+        """Wait for something to do: what to forget, and what to step, most urgent first. None when it is time to stop."""
         with self._changed:
             while not self._stopping:
-                now = self._clock()
-                waiting = [
+                closed = [saying for saying in self._sayings if saying._closed]
+                able = [
                     saying
                     for saying in self._sayings
-                    if saying._closed or saying._reply._ahead() < self._max_ahead
+                    if not saying._closed and saying._reply._ahead() < self._max_ahead
                 ]
-                if waiting:
-                    return min(waiting, key=lambda saying: saying._urgency(now))
+                if closed or able:
+                    now = self._clock()
+                    able.sort(key=lambda saying: saying._urgency(now))
+                    return closed, able[: self.capabilities.batch]
                 self._changed.wait()
             return None
 
-    def _step(self, saying: Saying) -> None:
-        reply, work = saying._reply, "first" if saying._first else "rest"
+    def _begun(self, saying: Saying) -> bool:
+        """Whether the engine has taken the line on, now or before."""
+        if saying._speech is None:
+            with self._failing([saying]):
+                saying._speech = self._engine.begin(saying._line)
+        return saying._speech is not None
+
+    def _step(self, batch: Sequence[Saying]) -> None:
         began = self._clock()
-        waited = began - saying._ready
-        said: Piece | AntiphonError | None
-        try:
-            said = next(saying._pieces, None)
-        except AntiphonError as error:
-            log.error("engine failed", engine=self._name, reason=error.message)
-            said = error
-        except Exception as error:  # whatever a model raises fails this reply alone
-            log.exception("engine failed", engine=self._name)
-            said = EngineError(f"{type(error).__name__} in engine {self._name}")
-        now = self._clock()
-        if isinstance(said, Piece):
+        self._steps += 1
+        going = {id(saying._speech): saying for saying in batch}
+        speeches = [saying._speech for saying in batch if saying._speech is not None]
+        for saying in batch:
+            saying._reply.queued += began - saying._ready
+        worked = 0
+        with self._failing(batch):
+            for said in self._engine.step(speeches):
+                saying = going[id(said.speech)]
+                # A step that only finds out that the line has ended is no work.
+                if said.error is None and (said.piece or not said.finished):
+                    worked += 1
+                    self._observe_wait(saying, began)
+                if said.finished or said.error:
+                    saying._reply.computed += self._clock() - began
+                self._take(saying, said)
+        ended = self._clock()
+        for saying in batch:
+            if not saying._closed:
+                saying._reply.computed += ended - began
+                saying._ready = ended
+                saying._last_step = self._steps
+        if worked:
+            work = _FIRST if any(saying._first for saying in batch) else _REST
+            metrics.BATCH_SIZE.labels(_STAGE, work).observe(worked)
+            metrics.COMPUTE.labels(_STAGE, work).observe(ended - began)
+
+    def _observe_wait(self, saying: Saying, began: float) -> None:
+        """Count a wait for the first step, or for one after others went first; from step to step nobody waits."""
+        if saying._last_step != self._steps - 1:
+            work = _FIRST if saying._first else _REST
+            waited = max(0.0, began - saying._ready)
             metrics.QUEUE_WAIT.labels(_STAGE, work).observe(waited)
-            metrics.BATCH_SIZE.labels(_STAGE, work).observe(1)
-            metrics.COMPUTE.labels(_STAGE, work).observe(now - began)
-            seconds = len(said.samples) / self.capabilities.sample_rate
+
+    def _take(self, saying: Saying, said: Said) -> None:
+        """Hand on what a step has brought."""
+        if said.error is not None:
+            log.error("engine failed", engine=self._name, reason=said.error.message)
+            self._end(saying, said.error)
+            return
+        if said.piece is not None:
+            now, reply = self._clock(), saying._reply
+            seconds = len(said.piece.samples) / self.capabilities.sample_rate
             metrics.SPOKEN_AUDIO.labels(self._name).inc(seconds)
             with self._changed:
                 reply._synthesized += seconds
                 reply._runs_out = max(reply._runs_out or now, now) + seconds
-                saying._ready = now
-        else:
-            self._forget(saying)
-        reply.queued += waited
-        reply.computed += now - began
-        saying._deliver(said)
+            saying._deliver(said.piece)
+        if said.finished:
+            self._end(saying, None)
+
+    @contextmanager
+    def _failing(self, sayings: Iterable[Saying]) -> Iterator[None]:
+        """Whatever a model raises is the failure of these lines, as far as they have not ended, and of no others."""
+        try:
+            yield
+            return
+        except AntiphonError as error:
+            log.error("engine failed", engine=self._name, reason=error.message)
+            told = error
+        except Exception as error:
+            log.exception("engine failed", engine=self._name)
+            told = EngineError(f"{type(error).__name__} in engine {self._name}")
+        for saying in sayings:
+            if not saying._closed:
+                self._end(saying, told)
+
+    def _end(self, saying: Saying, told: AntiphonError | None) -> None:
+        """Tell that no more will come; the engine is in the middle of a step, so its place is freed before the next."""
+        saying._closed = True
+        saying._deliver(told)
 
     def _forget(self, saying: Saying) -> None:
-        saying._pieces.close()
         with self._changed:
             self._sayings.remove(saying)
+        if saying._speech is not None:
+            with self._failing([]):
+                saying._speech.close()
+
+
+def _report(work: "Future[None]") -> None:
+    """Say why the worker died; nothing is spoken after that."""
+    if error := work.exception():
+        log.critical("the scheduler failed", exc_info=error)

@@ -9,25 +9,22 @@ import grpc
 from antiphon.v1 import stage_pb2, tts_pb2, tts_pb2_grpc
 from services.runtime.contract import working_for
 from services.runtime.errors import InvalidArgument, Unavailable
+from services.runtime.logs import get_logger
 from services.runtime.server import Service
 from services.runtime.streams import first, write
-from services.tts.clauses import Policy
 from services.tts.config import read_config
-from services.tts.engines import (
-    Delivery,
-    Engine,
-    EngineOptions,
-    Line,
-    load_engine,
-)
-from services.tts.scheduler import Reply, Scheduler
+from services.tts.engines import BatchEngine, Engine, load_engine
+from services.tts.engines.solo import batching
+from services.tts.scheduler import Scheduler
 from services.tts.session import Limits, Session
 from services.tts.settings import TextToSpeechSettings
 from services.tts.speakable import make_speakable
 
-_WARM_UP = (
-    "Hello, this is what a first reply sounds like, and all of it is thrown away."
-)
+log = get_logger(__name__)
+
+UNMEASURED_STREAMS = 4
+"""Replies carried at once where neither the operator nor the engine says how many; Piper speaks about as many on one
+core (real-time factor 0.15 to 0.3)."""
 
 Context = grpc.aio.ServicerContext[
     tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse
@@ -41,7 +38,9 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
     full_names: ClassVar[tuple[str, ...]] = ("antiphon.v1.TextToSpeech",)
 
     def __init__(
-        self, settings: TextToSpeechSettings, engine: Engine | None = None
+        self,
+        settings: TextToSpeechSettings,
+        engine: Engine | BatchEngine | None = None,
     ) -> None:
         """Make a service.
 
@@ -53,20 +52,13 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
         self._engine = engine
         self._scheduler: Scheduler | None = None
         self._ready = False
-        self._limits = Limits(
-            text_characters=settings.max_text_characters,
-            reply_characters=settings.max_reply_characters,
-            frame_seconds=settings.frame_milliseconds / 1000,
-            first=Policy(settings.first_clause_words, settings.first_clause_most_words),
-            later=Policy(settings.clause_words, settings.clause_most_words),
-        )
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to the server."""
         tts_pb2_grpc.add_TextToSpeechServicer_to_server(self, server)
 
     async def start(self) -> None:
-        """Load the engine and let it speak once.
+        """Load the engine, warm it up, and carry as many streams as it was measured to.
 
         Raises:
             FailedPrecondition: the model cannot be had.
@@ -75,13 +67,17 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
         settings = self._settings
         engine = self._engine
         if engine is None:
-            options = EngineOptions(
-                settings.model, settings.voice_name, settings.threads
+            engine = await asyncio.to_thread(
+                load_engine, settings.engine, settings.options()
             )
-            engine = await asyncio.to_thread(load_engine, settings.engine, options)
-        self._scheduler = Scheduler(engine, settings.engine, settings.max_ahead_seconds)
+        self._scheduler = Scheduler(
+            batching(engine), settings.engine, settings.max_ahead_seconds
+        )
+        measured = await self._scheduler.warm_up()
+        self._admit(measured)
+        # What makes text speakable takes its time at first, too.
+        make_speakable("It **costs** $2.50.", True, "en")
         self._scheduler.start()
-        await self._warm_up(self._scheduler)
         self._ready = True
 
     async def stop(self) -> None:
@@ -103,7 +99,7 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             scheduler,
             self._info(scheduler),
             config,
-            self._limits,
+            self._limits(scheduler),
             partial(write, context),
         )
         with working_for(config.turn):
@@ -137,25 +133,39 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             instructions=can.instructions,
             cloning=can.cloning,
             word_marks=can.word_marks,
+            speed=can.speed,
+            reference_required=can.reference_required,
             capacity=stage_pb2.Capacity(
                 streams=self.admission.capacity, open=self.admission.open
             ),
         )
 
-    async def _warm_up(self, scheduler: Scheduler) -> None:
-        voice = scheduler.capabilities.voices[0]
-        spoken = make_speakable(_WARM_UP, True, voice.languages[0])
-        words = tuple((word.start, word.end) for word in spoken.words)
-        delivery = Delivery(voice.name, voice.languages[0])
-        reply = Reply()
-        saying = scheduler.say(reply, Line(spoken.text, words, delivery))
-        try:
-            while (piece := await saying.next()) is not None:
-                scheduler.wrote(
-                    reply, len(piece.samples) / scheduler.capabilities.sample_rate
-                )
-        finally:
-            saying.close()
+    def _admit(self, measured: int | None) -> None:
+        """Carry what the operator wants, else what was measured."""
+        wanted = self._settings.max_streams
+        if measured == 0:
+            log.warning(
+                "the engine speaks slower than real time: replies will have gaps"
+            )
+        elif wanted and measured and wanted > measured:
+            log.warning(
+                "more streams are allowed than were measured to be spoken in real time",
+                max_streams=wanted,
+                measured=measured,
+            )
+        found = UNMEASURED_STREAMS if measured is None else max(1, measured)
+        self.admission.capacity = wanted or found
+        log.info("capacity", streams=self.admission.capacity, measured=measured)
+
+    def _limits(self, scheduler: Scheduler) -> Limits:
+        settings = self._settings
+        return Limits(
+            text_characters=settings.max_text_characters,
+            reply_characters=settings.max_reply_characters,
+            frame_seconds=settings.frame_milliseconds / 1000,
+            first=settings.first_clause(),
+            later=settings.later_clauses(scheduler.capabilities),
+        )
 
     def _working(self) -> Scheduler:
         if self._scheduler is None or not self._ready:

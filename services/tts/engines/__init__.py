@@ -1,13 +1,15 @@
 """Voices behind one small interface, one file an engine.
 
 An engine is called from one worker thread, never concurrently. It knows nothing of streams, marks or scheduling: it is
-given a line to say and yields audio in pieces small enough that something more urgent can be said in between.
+given lines to say and yields audio in pieces small enough that something more urgent can be said in between. There are
+two kinds: a `BatchEngine` says several lines in one step, an `Engine` says one (`services.tts.engines.solo` makes the
+former of the latter).
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,9 @@ class Capabilities:
         instructions: whether ``Delivery.instructions`` does anything.
         cloning: whether ``Delivery.reference`` does anything.
         batch: lines that one step of the engine takes at most.
+        speed: whether ``Delivery.speed`` does anything.
+        reference_required: whether it speaks in no other voice than that of ``Delivery.reference``.
+        sentences: whether it says a whole sentence better than its clauses one by one.
     """
 
     model: str
@@ -53,6 +58,9 @@ class Capabilities:
     instructions: bool = False
     cloning: bool = False
     batch: int = 1
+    speed: bool = True
+    reference_required: bool = False
+    sentences: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,9 @@ class Delivery:
     Attributes:
         voice: name of one of the voices.
         language: one of the voice's languages.
-        speed: relative to the voice's own, 0.5 to 2.
+        speed: relative to the voice's own, 0.5 to 2; 1 where not supported.
         instructions: how to speak, in words; empty where not supported.
-        reference: a voice to imitate; None where not supported.
+        reference: a voice to imitate; None where not supported, never None where required.
     """
 
     voice: str
@@ -142,6 +150,7 @@ class Said:
     error: EngineError | None = None
 
 
+@runtime_checkable
 class BatchEngine(Protocol):
     """A model that says several lines at a time, one step of all of them after the other."""
 
@@ -153,7 +162,8 @@ class BatchEngine(Protocol):
         """Run every step in every size that will come, so that the first reply is not slower than the next.
 
         Returns:
-            Lines that it was measured to speak in real time at once; None where it was not measured.
+            Lines that it was measured to speak in real time at once, 0 where it is too slow even for one; None where it
+            was not measured.
 
         Raises:
             EngineError: the model does not work.
@@ -202,25 +212,39 @@ class EngineOptions:
     """What the operator can tell any engine.
 
     Attributes:
-        model: which weights; what names there are is the engine's matter.
+        model: which weights; what names there are is the engine's matter. Empty: those of `DEFAULT_MODELS`, which
+            `load_engine` fills in.
         voice_name: what to call the voice of a model that has only one; empty: the model's own name for it.
-        threads: of computation.
+        threads: of computation on the CPU.
+        device: "cpu", "cuda" or "auto".
+        precision: of the weights in the device's memory, in the engine's own words; "auto" leaves it to the engine.
+        max_batch: lines in one step at most; None leaves it to the engine.
     """
 
     model: str
     voice_name: str
     threads: int
+    device: str = "auto"
+    precision: str = "auto"
+    max_batch: int | None = None
 
 
-Load = Callable[[EngineOptions], Engine]
+Load = Callable[[EngineOptions], Engine | BatchEngine]
 
 ENGINES: Mapping[str, str] = {
     "piper": "services.tts.engines.piper",
+    "qwen3": "services.tts.engines.qwen3",
 }
 """Module of each engine; its ``load`` is called once. It is imported only if it is chosen."""
 
+DEFAULT_MODELS: Mapping[str, str] = {
+    "piper": "piper-joe-medium",
+    "qwen3": "Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice",
+}
+"""What each engine speaks with unless it is told otherwise."""
 
-def load_engine(name: str, options: EngineOptions) -> Engine:
+
+def load_engine(name: str, options: EngineOptions) -> Engine | BatchEngine:
     """Import and load an engine; takes seconds, and blocks.
 
     Raises:
@@ -230,10 +254,10 @@ def load_engine(name: str, options: EngineOptions) -> Engine:
         raise FailedPrecondition(
             f"there is no engine {name!r}; there are: {', '.join(ENGINES)}"
         )
+    options = replace(options, model=options.model or DEFAULT_MODELS[name])
     try:
-        module = import_module(ENGINES[name])
+        return cast(Load, import_module(ENGINES[name]).load)(options)
     except ModuleNotFoundError as error:
         raise FailedPrecondition(
             f"engine {name!r} needs the package {error.name!r}: pip install 'antiphon[tts-{name}]'"
         ) from error
-    return cast(Load, module.load)(options)

@@ -5,6 +5,7 @@ import pytest
 
 from services.runtime.errors import EngineError
 from services.tts.engines import Delivery, Line, Piece
+from services.tts.engines.solo import SoloEngine
 from services.tts.scheduler import Reply, Saying, Scheduler
 from tests.fakes.voice import SAMPLE_RATE, WORD_SECONDS, ScriptedEngine
 
@@ -24,7 +25,7 @@ def scheduler(
     max_ahead: float = 20.0,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> Scheduler:
-    return Scheduler(engine, "script", max_ahead, clock)
+    return Scheduler(SoloEngine(engine), "script", max_ahead, clock)
 
 
 async def drain(saying: Saying) -> list[Piece]:
