@@ -1,10 +1,10 @@
 # Every recipe is a line; what it does stands in scripts/. Works with GNU make 3.81.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench lock clean
+.PHONY: help demo setup setup-models test test-models lint bench lock clean
 
 help: ## Show what there is to make
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Set up, start everything, speak a recorded question and hear the answer
 	@scripts/setup.sh local
@@ -13,8 +13,14 @@ demo: ## Set up, start everything, speak a recorded question and hear the answer
 setup: ## Make .venv with all that development needs; a second time does nothing
 	@scripts/setup.sh dev
 
+setup-models: ## Make the environment of an engine on PyTorch: EXTRA=stt-parakeet or EXTRA=tts-qwen3
+	@scripts/setup.sh $(EXTRA)
+
 test: setup ## Lint, types, contract, then all tests
 	@scripts/test.sh
+
+test-models: ## Make .venv-models and run the tests of the engines on PyTorch, on small models made for them
+	@scripts/test-models.sh
 
 lint: setup ## Lint, types and contract alone
 	@scripts/test.sh lint
@@ -25,5 +31,5 @@ bench: setup ## Measure, where there is something to measure
 lock: ## Write requirements/*.lock anew from pyproject.toml
 	@scripts/lock.sh
 
-clean: ## Remove what was made here, .venv included; fetched models stay
+clean: ## Remove what was made here, environments included; fetched models stay
 	@scripts/clean.sh

@@ -19,5 +19,16 @@ compile() {
     --no-emit-index-url --no-annotate --no-header --quiet "$@" --output-file "$lock"
 }
 
+# Requirements that are never to be met: what qwen-tts wants for its demo page and for a tokenizer that is not used here.
+overrides="$(mktemp -d)"
+trap 'rm -rf "$overrides"' EXIT
+printf "%s; python_version < '0'\n" gradio sox torchaudio >"$overrides/unused.txt"
+printf "%s; python_version < '0'\n" onnxruntime >"$overrides/unused-alone.txt"
+
 compile dev --extra dev
 compile local --extra local --extra build --constraint requirements/dev.lock
+compile models --extra models --overrides "$overrides/unused.txt"
+# What users get is what was tested together.
+compile stt-parakeet --extra stt-parakeet --extra build --constraint requirements/models.lock
+compile tts-qwen3 --extra tts-qwen3 --extra build --constraint requirements/models.lock \
+  --overrides "$overrides/unused.txt" --overrides "$overrides/unused-alone.txt"

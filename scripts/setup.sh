@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
-# Makes .venv from a lock file, installs this checkout into it, fetches the models of the CPU default.
-#   scripts/setup.sh local    what `antiphon up` and `antiphon demo` need
-#   scripts/setup.sh dev      all that development needs, `local` included
+# Makes an environment from a lock file, installs this checkout into it, fetches the models of the CPU default.
+#   scripts/setup.sh local           what `antiphon up` and `antiphon demo` need; in .venv
+#   scripts/setup.sh dev             all that development needs, `local` included; in .venv
+#   scripts/setup.sh stt-parakeet    one engine on PyTorch; in .venv-stt-parakeet, where `antiphon up` looks for it
+#   scripts/setup.sh tts-qwen3       another one; in .venv-tts-qwen3
+#   scripts/setup.sh models          both, and what their tests need; in .venv-models
 # Every step leaves a stamp that says what it was made from, so that it is done again only when that has changed, and an
 # interrupted run goes on where it stopped.
 . "$(dirname "$0")/common.sh"
 
-wanted="$1"
+wanted="${1:-}"
+case "$wanted" in
+  local | dev) ;;
+  stt-parakeet | tts-qwen3 | models) venv=".venv-$wanted" ;;
+  *) fail "Which environment? EXTRA=stt-parakeet, EXTRA=tts-qwen3 or EXTRA=models." ;;
+esac
 stamps="$venv/stamps"
 
 stamped() { [ -f "$stamps/$1" ] && [ "$(cat "$stamps/$1")" = "$2" ]; }
@@ -40,6 +48,41 @@ install_dependencies() {
   stamp "$1" "$made_from"
 }
 
+# Which build of PyTorch: cuda is the lock's own for Linux, with gigabytes of libraries; cpu is what TORCH_INDEX_URL offers,
+# or else pip's own index, where that has one.
+torch_build() {
+  if [ -n "${TORCH:-}" ]; then
+    echo "$TORCH"
+  elif [ "$(uname -s)" = Darwin ] || { command -v nvidia-smi && nvidia-smi -L; } >/dev/null 2>&1; then
+    echo cuda
+  else
+    echo cpu
+  fi
+}
+
+install_with_torch() {
+  local lock="requirements/$1.lock" build made_from version
+  build="$(torch_build)"
+  made_from="$build $(digest "$lock")"
+  stamped "$1" "$made_from" && return
+  if [ "$build" = cuda ]; then
+    say "Installing $lock (several GB the first time; may be interrupted and run again)"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps -r "$lock"
+  else
+    say "Installing $lock without PyTorch (a few hundred MB the first time; may be interrupted and run again)"
+    scripts/without-torch.sh "$lock" >"$venv/without-torch.lock"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps -r "$venv/without-torch.lock"
+    version="$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' "$lock")"
+    say "Installing PyTorch $version for machines without GPU"
+    "$venv/bin/python" -m pip install --disable-pip-version-check \
+      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "torch==$version" ||
+      fail "PyTorch $version could not be installed; what pip said stands above." \
+        "Check the network, or name an index that has builds for the CPU, as pytorch.org lists them:" \
+        "  TORCH_INDEX_URL=https://... make ..."
+  fi
+  stamp "$1" "$made_from"
+}
+
 install_checkout() {
   local made_from
   made_from="$(digest pyproject.toml build_protos.py protos)"
@@ -49,13 +92,15 @@ install_checkout() {
   stamp checkout "$made_from"
 }
 
+# fetch_models ABOUT [MODEL]...    default: all
 fetch_models() {
-  local folder made_from
+  local about="$1" folder made_from
+  shift
   folder="${ANTIPHON_MODELS:-${XDG_CACHE_HOME:-$HOME/.cache}/antiphon/models}"
   made_from="$folder $(digest services/runtime/models.toml)"
   stamped models "$made_from" && [ -d "$folder" ] && return
-  say "Fetching the models of the CPU default (about 245 MB the first time)"
-  "$venv/bin/antiphon" fetch
+  say "Fetching the models of $about"
+  "$venv/bin/antiphon" fetch "$@"
   stamp models "$made_from"
 }
 
@@ -70,6 +115,10 @@ check_machine
 make_venv
 # dev.lock holds all of local.lock, at the same versions.
 if [ "$wanted" = local ] && stamped dev "$(digest requirements/dev.lock)"; then wanted=dev; fi
-install_dependencies "$wanted"
+if [ "$venv" = .venv ]; then install_dependencies "$wanted"; else install_with_torch "$wanted"; fi
 install_checkout
-fetch_models
+case "$wanted" in
+  local | dev) fetch_models "the CPU default (about 245 MB the first time)" ;;
+  # Engines on PyTorch are tested on small models that the tests make; the gateway before them is the real one.
+  models) fetch_models "the gateway (about 23 MB the first time)" silero-vad smart-turn ;;
+esac

@@ -1,0 +1,102 @@
+"""The locks of the engines on PyTorch agree with each other, and can be installed without PyTorch's build for CUDA."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ENGINES = ("stt-parakeet", "tts-qwen3")
+CUDA = re.compile(r"torch|triton|cuda-toolkit|nvidia-.*")
+
+SAMPLE = """nv-one-logger-core==2.3.1 \\
+    --hash=sha256:aa
+nvidia-cublas==13.1 ; sys_platform == 'linux' \\
+    --hash=sha256:bb \\
+    --hash=sha256:cc
+torch==2.13.0 \\
+    --hash=sha256:dd
+torchmetrics==1.9.0 \\
+    --hash=sha256:ee \\
+    --hash=sha256:ff
+"""
+
+
+def _lock(name: str) -> Path:
+    return ROOT / "requirements" / f"{name}.lock"
+
+
+def _pins(text: str) -> set[str]:
+    """``name==version`` of every requirement; a package may have several, for different machines."""
+    return set(re.findall(r"^([a-z0-9][\w.-]*==[^ ;\\]+)", text, re.MULTILINE))
+
+
+def _names(pins: set[str]) -> set[str]:
+    return {pin.partition("==")[0] for pin in pins}
+
+
+def _without_torch(lock: Path) -> str:
+    return subprocess.run(
+        (ROOT / "scripts" / "without-torch.sh", lock),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_a_requirement_is_left_out_with_its_hashes_and_all_others_are_kept(
+    tmp_path: Path,
+) -> None:
+    lock = tmp_path / "sample.lock"
+    lock.write_text(SAMPLE)
+    lines = SAMPLE.splitlines(keepends=True)
+    assert _without_torch(lock) == "".join([*lines[:2], *lines[7:]])
+
+
+@pytest.mark.parametrize("name", [*ENGINES, "models"])
+def test_what_is_left_out_of_a_lock_is_pytorch_and_libraries_for_cuda(
+    name: str,
+) -> None:
+    lock = _lock(name)
+    every = _names(_pins(lock.read_text()))
+    kept = _names(_pins(_without_torch(lock)))
+    assert {"torch", "triton"} <= every - kept
+    assert all(CUDA.fullmatch(package) for package in every - kept)
+    assert not any(CUDA.fullmatch(package) for package in kept)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_users_get_the_versions_that_were_tested_together(name: str) -> None:
+    own, tested = _pins(_lock(name).read_text()), _pins(_lock("models").read_text())
+    assert own <= tested
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("stt-parakeet", "nemo-toolkit"), ("tts-qwen3", "qwen-tts")]
+)
+def test_each_engine_has_its_own_package_and_not_the_others(
+    name: str, package: str
+) -> None:
+    packages = _names(_pins(_lock(name).read_text()))
+    assert package in packages
+    assert not packages & ({"nemo-toolkit", "qwen-tts"} - {package})
+
+
+@pytest.mark.parametrize("name", [*ENGINES, "models"])
+def test_nothing_comes_that_is_needed_for_a_demo_page_alone(name: str) -> None:
+    packages = _names(_pins(_lock(name).read_text()))
+    assert not packages & {"gradio", "sox", "torchaudio"}
+
+
+def test_an_environment_that_there_is_not_is_refused_with_those_that_there_are() -> (
+    None
+):
+    refused = subprocess.run(
+        (ROOT / "scripts" / "setup.sh", "stt-whispering"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert all(f"EXTRA={name}" in refused.stderr for name in ENGINES)
