@@ -154,12 +154,11 @@ def _from(module: str, extra: str) -> Load:
 
     def load(options: EngineOptions) -> Recognizer:
         try:
-            engine = import_module(module)
+            return cast(Load, import_module(module).load)(options)
         except ModuleNotFoundError as error:
             raise FailedPrecondition(
                 f"this engine needs the package {error.name!r}: pip install 'antiphon[{extra}]'"
             ) from error
-        return cast(Load, engine.load)(options)
 
     return load
 

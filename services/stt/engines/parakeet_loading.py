@@ -1,0 +1,72 @@
+"""NeMo, quietly: how a checkpoint is loaded."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from services.runtime.errors import FailedPrecondition
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def restore(archive: Path, device: str) -> Any:
+    """The model of a ``.nemo`` archive.
+
+    NeMo unpacks it into a temporary folder meanwhile.
+
+    Args:
+        archive: the file.
+        device: "cpu" or "cuda".
+
+    Raises:
+        FailedPrecondition: NeMo is not installed, cannot load it, or it is no transducer.
+    """
+    log.info("loading NeMo", model=archive.name, device=device)
+    with _quiet():
+        # Not among the imports at the top: it must be quiet first.
+        from nemo.collections.asr.models import ASRModel, EncDecRNNTModel
+
+        _follow_our_logs()
+        try:
+            model = ASRModel.restore_from(str(archive), map_location=device)
+        except Exception as error:  # it raises what its many packages raise
+            raise FailedPrecondition(
+                f"NeMo could not load {archive}: {error}"
+            ) from error
+    if not isinstance(model, EncDecRNNTModel):
+        raise FailedPrecondition(
+            f"{archive} holds a {type(model).__name__}; a transducer is needed (RNN-T or TDT, such as Parakeet TDT)"
+        )
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notes that NeMo's packages write about training, which is not what is done here."""
+    logging.getLogger("nv_one_logger").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _follow_our_logs() -> None:
+    """Let NeMo's errors go where ours go, and nothing of it to standard output or into memory."""
+    logger = logging.getLogger("nemo_logger")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.ERROR)
+
+
+def quantize(encoder: Any) -> None:
+    """Let an encoder's linear layers compute in 8 bits, scaled anew for each call; in place, and on a CPU only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.ao.quantization.quantize_dynamic(
+            encoder, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+        )

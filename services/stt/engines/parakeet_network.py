@@ -1,0 +1,247 @@
+"""A FastConformer transducer of NeMo's: samples in, timed tokens out.
+
+NeMo's own ``transcribe()`` is not used: it goes through files' lists and loaders, and leaves the network in training
+mode. Here the preprocessor, the encoder and the label-looping decoder are called one after the other.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import OmegaConf, open_dict
+
+from services.runtime.errors import EngineError
+from services.runtime.logs import get_logger
+from services.stt.engines.parakeet_loading import quantize, restore
+from services.stt.engines.parakeet_text import Token
+
+log = get_logger(__name__)
+
+_MOST_SYMBOLS = 10
+"""Tokens that one frame of the encoder may emit, as the published checkpoints have it; ends what would never end."""
+
+_BUCKETS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 15.0, 20.0)
+"""Seconds that batches on a GPU are padded to, so that its memory is divided into few sizes and stays so."""
+
+
+class Unwanted(Exception):
+    """Nobody waits for any utterance of the batch any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch behind the encoder.
+
+    Attributes:
+        frames: ``[utterances, frames, width]``.
+        counts: frames of each utterance, ``int64 [utterances]``.
+    """
+
+    frames: Any
+    counts: Any
+
+    def only(self, rows: Sequence[int]) -> "Encoded":
+        """Some of its utterances."""
+        return Encoded(self.frames[list(rows)], self.counts[list(rows)])
+
+
+class Network:
+    """The model of a ``.nemo`` archive, on its device.
+
+    Args:
+        archive: the file.
+        device: "cpu" or "cuda".
+        precision: "float32", "bfloat16" or "int8" (dynamically quantized linear layers of the encoder, CPU).
+        threads: CPU threads.
+
+    Attributes:
+        rate: Hz.
+        frame_seconds: one frame of the encoder.
+        on_gpu: whether it runs on one.
+
+    Raises:
+        FailedPrecondition: the archive holds no transducer that NeMo can load.
+    """
+
+    def __init__(
+        self, archive: Path, device: str, precision: str, threads: int
+    ) -> None:
+        torch.set_num_threads(threads)
+        self._model = model = restore(archive, device)
+        self._device = torch.device(device)
+        self.on_gpu = device == "cuda"
+        self.rate = int(model.cfg.preprocessor.sample_rate)
+        stride = float(model.cfg.preprocessor.window_stride)
+        self.frame_seconds = stride * model.encoder.subsampling_factor
+        # Random noise on the signal is for training, and padding of features hides what batches do.
+        model.preprocessor.featurizer.dither = 0.0
+        model.preprocessor.featurizer.pad_to = 0
+        model.freeze()
+        model.eval()
+        self._decode_with("greedy_batch")
+        self._dtype = torch.float32
+        if precision == "bfloat16":
+            self._dtype = torch.bfloat16
+            for part in (model.encoder, model.decoder, model.joint):
+                part.to(torch.bfloat16)
+        elif precision == "int8":
+            quantize(model.encoder)
+        self._wanted: Callable[[], bool] | None = None
+        for layer in model.encoder.layers:
+            layer.register_forward_pre_hook(self._check_wanted)
+
+    def encode(
+        self,
+        utterances: Sequence[NDArray[np.float32]],
+        wanted: Callable[[], bool] | None = None,
+    ) -> Encoded:
+        """Encode a batch of ``float32 [samples]``.
+
+        Args:
+            utterances: in any order; the shorter ones are padded, which changes nothing in what comes out.
+            wanted: whether anybody still waits; asked before each layer.
+
+        Raises:
+            Unwanted: nobody did.
+        """
+        lengths = [len(each) for each in utterances]
+        padded = torch.zeros(len(utterances), self._padded(max(lengths)))
+        for row, samples in zip(padded, utterances, strict=True):
+            row[: len(samples)] = torch.from_numpy(samples)
+        self._wanted = wanted
+        try:
+            with torch.inference_mode():
+                features, counts = self._model.preprocessor(
+                    input_signal=padded.to(self._device),
+                    length=torch.tensor(lengths, device=self._device),
+                )
+                encoded, counts = self._model.encoder(
+                    audio_signal=features.to(self._dtype), length=counts
+                )
+        finally:
+            self._wanted = None
+        return Encoded(encoded.transpose(1, 2), counts)
+
+    def decode(self, encoded: Encoded) -> list[list[Token]]:
+        """The tokens of each utterance of a batch."""
+        size = len(encoded.counts)
+        with torch.inference_mode():
+            hypotheses, _ = self._computer(encoded.frames, encoded.counts, None)
+            counts, labels, times, spans, chances = hypotheses.get_data_without_blank()
+            # Transducers without durations say only in which frame a token begins.
+            spans = torch.ones_like(times) if spans is None else spans
+            counts, labels, times, spans, chances = (
+                each[:size].cpu() for each in (counts, labels, times, spans, chances)
+            )
+        tokens = []
+        for row, count in enumerate(counts.tolist()):
+            pieces = self._model.tokenizer.ids_to_tokens(labels[row, :count].tolist())
+            timed = zip(
+                pieces,
+                (times[row, :count] * self.frame_seconds).tolist(),
+                ((times + spans)[row, :count] * self.frame_seconds).tolist(),
+                chances[row, :count].float().clamp(0.0, 1.0).tolist(),
+                strict=True,
+            )
+            tokens.append([Token(*each) for each in timed])
+        return tokens
+
+    def check_decoder(self, seconds: float) -> None:
+        """Hold the batched decoder to the plain one, on noise; without CUDA graphs where it fails with them.
+
+        Batched decoders of some versions returned nothing for what the plain one understood.
+
+        Args:
+            seconds: of noise, as long as the longest utterances to come: CUDA graphs are made for the size that comes
+                first.
+
+        Raises:
+            EngineError: it hears nothing where the plain one hears words.
+        """
+        noise = np.random.default_rng(0).standard_normal(round(seconds * self.rate))
+        encoded = self.encode([noise.astype(np.float32) * 0.1])
+        plain = self._plain(encoded)
+        with_graphs = self._computer.cuda_graphs_mode is not None and self.on_gpu
+        try:
+            heard = [token.piece for token in self.decode(encoded)[0]]
+        except RuntimeError as error:
+            if not with_graphs:
+                raise
+            heard = []
+            log.warning("no CUDA graphs for the decoder", reason=str(error))
+        if with_graphs and heard != plain:
+            self._computer.disable_cuda_graphs()
+            with_graphs = False
+            heard = [token.piece for token in self.decode(encoded)[0]]
+        if plain and not heard:
+            raise EngineError(
+                "NeMo's batched decoder hears nothing where its plain one does: this version of it cannot be used"
+            )
+        if heard != plain:
+            # Rounding can turn a token over; it is more than that only where much of them differs.
+            log.warning(
+                "decoders differ", batched=len(heard), plain=len(plain), tokens="count"
+            )
+        log.info("decoder checked", tokens=len(plain), cuda_graphs=with_graphs)
+
+    def _plain(self, encoded: Encoded) -> list[str]:
+        """What NeMo's decoder without any batching makes of one utterance."""
+        self._decode_with("greedy")
+        try:
+            hypotheses = self._model.decoding.decoding(
+                encoder_output=encoded.frames.transpose(1, 2),
+                encoded_lengths=encoded.counts,
+            )[0]
+        finally:
+            self._decode_with("greedy_batch")
+        labels = [int(label) for label in hypotheses[0].y_sequence]
+        pieces: list[str] = self._model.tokenizer.ids_to_tokens(labels)
+        return pieces
+
+    def _decode_with(self, strategy: str) -> None:
+        decoding = copy.deepcopy(self._model.cfg.decoding)
+        with open_dict(decoding):
+            decoding.strategy = strategy
+            decoding.fused_batch_size = -1
+            decoding.preserve_alignments = False
+            decoding.compute_timestamps = False
+            decoding.tdt_include_token_duration = True
+            decoding.greedy = OmegaConf.create(
+                {
+                    "max_symbols": _MOST_SYMBOLS,
+                    "loop_labels": True,
+                    "use_cuda_graph_decoder": self.on_gpu,
+                }
+            )
+            # The probability of the token itself. (NeMo's other measures tell errors better, but are none.)
+            decoding.confidence_cfg = {
+                "preserve_frame_confidence": strategy == "greedy_batch",
+                "exclude_blank": True,
+                "tdt_include_duration": False,
+                "method_cfg": {"name": "max_prob", "alpha": 1.0},
+            }
+        self._model.change_decoding_strategy(decoding, verbose=False)
+        if strategy == "greedy_batch":
+            self._computer = self._model.decoding.decoding.decoding_computer
+
+    def _padded(self, samples: int) -> int:
+        if not self.on_gpu:
+            return samples
+        seconds = samples / self.rate
+        return round(
+            next((each for each in _BUCKETS if each >= seconds), seconds) * self.rate
+        )
+
+    def _check_wanted(self, *_: object) -> None:
+        if self._wanted is not None and not self._wanted():
+            raise Unwanted
+
+
+def lengths_to_warm(longest: float) -> tuple[float, ...]:
+    """Seconds of the utterances that a GPU gets to see, the longest first."""
+    return (longest, *(each for each in reversed(_BUCKETS) if each < longest))
