@@ -1,0 +1,100 @@
+"""Loading a Qwen3-TTS checkpoint: from a folder, or from the Hugging Face Hub."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from services.runtime import hub
+from services.runtime.errors import FailedPrecondition
+from services.runtime.logs import get_logger
+from services.tts.engines import EngineOptions
+from services.tts.engines.qwen3.engine import Qwen3Engine
+from services.tts.engines.qwen3.importing import qwen_tts
+from services.tts.engines.qwen3.voices import read_offer
+
+log = get_logger(__name__)
+
+_TOKENIZER = "qwen3_tts_tokenizer_12hz"
+_PRECISIONS = ("float32", "bfloat16", "float16")
+_BATCH = {"cuda": 32, "cpu": 4}
+"""Lines in one step unless told otherwise. Each takes 230 MiB of a GPU's memory for keys, values and codec states."""
+
+
+def load(options: EngineOptions) -> Qwen3Engine:
+    """Load the engine; takes seconds once the weights are here.
+
+    ``options.model`` is a folder, ``OWNER/NAME`` or ``OWNER/NAME@REVISION``; ``options.precision`` is "auto" (bfloat16 on
+    CUDA, float32 elsewhere), "float32", "bfloat16" or "float16"; ``options.device`` is "auto", "cpu" or a CUDA device.
+
+    Raises:
+        FailedPrecondition: the weights cannot be had or are none of this model, or there is no such device.
+        ModuleNotFoundError: qwen-tts is not installed.
+    """
+    device = _device(options.device)
+    precision = options.precision
+    if precision == "auto":
+        precision = "bfloat16" if device.type == "cuda" else "float32"
+    if precision not in _PRECISIONS:
+        raise FailedPrecondition(
+            f"there is no precision {precision!r}; there are: auto, {', '.join(_PRECISIONS)}"
+        )
+    torch.set_num_threads(options.threads)
+    package = qwen_tts()
+    wrapper = _read(package, _folder(options.model), device, getattr(torch, precision))
+    return Qwen3Engine(
+        wrapper,
+        read_offer(wrapper.model, options.voice_name),
+        name=_name(options.model),
+        batch=options.max_batch or _BATCH[device.type],
+    )
+
+
+def _device(name: str) -> Any:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in _BATCH:
+        raise FailedPrecondition(
+            f"there is no device {name!r}; there are: auto, cpu, cuda"
+        )
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise FailedPrecondition(
+            "there is no CUDA here: PyTorch sees no GPU, or was built without CUDA; set the device to cpu or auto"
+        )
+    return device
+
+
+def _folder(model: str) -> Path:
+    path = Path(model).expanduser()
+    return path if path.is_dir() else hub.fetch(model)
+
+
+def _name(model: str) -> str:
+    path = Path(model).expanduser()
+    return path.resolve().name if path.is_dir() else model
+
+
+def _read(package: Any, folder: Path, device: Any, dtype: Any) -> Any:
+    try:
+        wrapper = package.Qwen3TTSModel.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            device_map=str(device),
+            attn_implementation="sdpa",
+            local_files_only=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FailedPrecondition(
+            f"{folder} is no Qwen3-TTS checkpoint, or not all of it is here: {error}"
+        ) from error
+    if wrapper.model.tokenizer_type != _TOKENIZER:
+        raise FailedPrecondition(
+            f"{folder} speaks through {wrapper.model.tokenizer_type!r}; only {_TOKENIZER!r} is supported"
+        )
+    wrapper.model.eval().requires_grad_(False)
+    wrapper.model.speech_tokenizer.model.eval().requires_grad_(False)
+    return wrapper

@@ -1,0 +1,389 @@
+"""Qwen3-TTS checkpoints with random weights: the released ones' classes, files and special codes.
+
+In miniature on disk, for tests; in full size in memory, for measurements.
+"""
+
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import AutoConfig, AutoProcessor, EncodecFeatureExtractor
+
+from services.tts.engines.qwen3.importing import qwen_tts
+from tests.models.checkpoints.cached import cached
+
+KINDS = ("custom_voice", "voice_design", "base")
+SMALL, LARGE = "0b6", "1b7"
+SPEAKERS = {
+    "serena": 3066,
+    "vivian": 3065,
+    "uncle_fu": 3010,
+    "ryan": 3061,
+    "aiden": 2861,
+    "ono_anna": 2873,
+    "sohee": 2864,
+    "eric": 2875,
+    "dylan": 2878,
+}
+DIALECTS = {"eric": "sichuan_dialect", "dylan": "beijing_dialect"}
+LANGUAGES = {
+    "chinese": 2055,
+    "english": 2050,
+    "german": 2053,
+    "italian": 2070,
+    "portuguese": 2071,
+    "spanish": 2054,
+    "japanese": 2058,
+    "korean": 2064,
+    "french": 2061,
+    "russian": 2069,
+    "beijing_dialect": 2074,
+    "sichuan_dialect": 2062,
+}
+END = 2150
+CODES = 2048
+_SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<tts_pad>",
+    "<tts_text_bos>",
+    "<tts_text_eod>",
+)
+_SENTENCES = (
+    "Hello, how are you today? This is a test of the speech service.",
+    "The quick brown fox jumps over the lazy dog. One two three four five six seven eight nine ten.",
+)
+_GENERATION = {
+    "do_sample": True,
+    "repetition_penalty": 1.05,
+    "temperature": 0.9,
+    "top_p": 1.0,
+    "top_k": 50,
+    "subtalker_dosample": True,
+    "subtalker_temperature": 0.9,
+    "subtalker_top_p": 1.0,
+    "subtalker_top_k": 50,
+    "max_new_tokens": 2048,
+}
+_TINY: dict[str, Any] = {
+    "text_hidden_size": 48,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "rope_scaling": {
+        "interleaved": True,
+        "mrope_section": [4, 2, 2],
+        "rope_type": "default",
+    },
+    "code_predictor_config": {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    },
+}
+_FULL: dict[str, Any] = {
+    "text_hidden_size": 2048,
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "rope_scaling": {
+        "interleaved": True,
+        "mrope_section": [24, 20, 20],
+        "rope_type": "default",
+    },
+    "code_predictor_config": {
+        "hidden_size": 1024,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 5,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+    },
+}
+_WIDER = {"hidden_size": 2048, "intermediate_size": 6144}
+_TINY_CODEC: dict[str, Any] = {
+    "encoder_config": {
+        "sampling_rate": 24_000,
+        "audio_channels": 1,
+        "hidden_size": 32,
+        "num_filters": 4,
+        "num_residual_layers": 1,
+        "upsampling_ratios": [8, 6, 5, 4],
+        "codebook_size": CODES,
+        "codebook_dim": 16,
+        "vector_quantization_hidden_dimension": 16,
+        "num_quantizers": 16,
+        "num_semantic_quantizers": 1,
+        "num_hidden_layers": 1,
+        "intermediate_size": 64,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "sliding_window": 250,
+        "upsample_groups": 32,
+        "frame_rate": 12.5,
+    },
+    "decoder_config": {
+        "codebook_size": CODES,
+        "codebook_dim": 32,
+        "hidden_size": 32,
+        "latent_dim": 32,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "sliding_window": 72,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_quantizers": 16,
+        "upsample_rates": (8, 5, 4, 3),
+        "upsampling_ratios": (2, 2),
+        "decoder_dim": 32,
+        "max_position_embeddings": 8000,
+    },
+}
+
+
+def tiny(kind: str = "custom_voice", size: str = SMALL, end_after: int = 30) -> Path:
+    """A folder that ``Qwen3TTSModel.from_pretrained`` loads, made now if it is not there.
+
+    Args:
+        kind: one of `KINDS`.
+        size: what the checkpoint says that it is; the dimensions are the same.
+        end_after: frames after which a sampled line ends on average.
+    """
+    make = partial(_make, kind=kind, size=size, end_after=end_after)
+    return cached(f"qwen3-{kind}-{size}-{end_after}", (__file__,), make)
+
+
+def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
+    """A ``Qwen3TTSModel`` of the custom-voice kind in the released dimensions, its weights random.
+
+    The codec's dimensions are the package's defaults. What it says is noise that practically never ends.
+    """
+    package = qwen_tts()
+    from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
+    from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
+
+    talker = {**_FULL, **(_WIDER if size == LARGE else {})}
+    dtype = dtype or torch.float32
+    with tempfile.TemporaryDirectory() as folder:
+        ids, _ = _make_tokenizer(Path(folder))
+        config = _config("custom_voice", size, ids, 151_936, talker)
+        config.save_pretrained(folder)
+        processor = _processor(package, Path(folder))
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            model = Qwen3TTSForConditionalGeneration._from_config(
+                config, attn_implementation="sdpa"
+            )
+            codec = Qwen3TTSTokenizerV2Model._from_config(
+                Qwen3TTSTokenizerV2Config(), attn_implementation="sdpa"
+            )
+    finally:
+        torch.set_default_dtype(before)
+    tokenizer = package.Qwen3TTSTokenizer()
+    tokenizer.model = codec.eval().requires_grad_(False)
+    tokenizer.config, tokenizer.device = codec.config, codec.device
+    model.load_speech_tokenizer(tokenizer)
+    model.load_generate_config(_GENERATION)
+    model.eval().requires_grad_(False)
+    return package.Qwen3TTSModel(model, processor, _GENERATION)
+
+
+def _make(folder: Path, kind: str, size: str, end_after: int) -> None:
+    qwen_tts()
+    from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
+
+    folder.mkdir()
+    ids, vocabulary = _make_tokenizer(folder)
+    torch.manual_seed(0)
+    model = Qwen3TTSForConditionalGeneration(
+        _config(kind, size, ids, vocabulary, _TINY)
+    ).eval()
+    with torch.no_grad():
+        _enliven(model.talker, end_after)
+    model.save_pretrained(folder)
+    _drop_unknown_keys(folder / "config.json")
+    (folder / "generation_config.json").write_text(json.dumps(_GENERATION))
+    _make_codec(folder / "speech_tokenizer")
+
+
+def _config(
+    kind: str, size: str, ids: dict[str, int], vocabulary: int, talker: dict[str, Any]
+) -> Any:
+    from qwen_tts.core.models import Qwen3TTSConfig
+
+    custom = kind == "custom_voice"
+    hidden = talker["hidden_size"]
+    encoder = {
+        "enc_dim": hidden,
+        "enc_channels": [16, 16, 16, 16, 48],
+        "enc_attention_channels": 8,
+        "enc_res2net_scale": 4,
+        "enc_se_channels": 8,
+    }
+    predictor = {
+        "vocab_size": CODES,
+        "num_code_groups": 16,
+        "rope_theta": 1_000_000,
+        "max_position_embeddings": 65_536,
+        **talker["code_predictor_config"],
+    }
+    return Qwen3TTSConfig(
+        tokenizer_type="qwen3_tts_tokenizer_12hz",
+        tts_model_size=size,
+        tts_model_type=kind,
+        im_start_token_id=ids["<|im_start|>"],
+        im_end_token_id=ids["<|im_end|>"],
+        tts_pad_token_id=ids["<tts_pad>"],
+        tts_bos_token_id=ids["<tts_text_bos>"],
+        tts_eos_token_id=ids["<tts_text_eod>"],
+        speaker_encoder_config=encoder if kind == "base" else {},
+        talker_config={
+            "vocab_size": 3072,
+            "text_vocab_size": vocabulary,
+            "num_code_groups": 16,
+            "rope_theta": 1_000_000,
+            "max_position_embeddings": 32_768,
+            "position_id_per_seconds": 13,
+            "pad_token_id": None,
+            "codec_bos_id": 2149,
+            "codec_eos_token_id": END,
+            "codec_pad_id": 2148,
+            "codec_think_id": 2154,
+            "codec_nothink_id": 2155,
+            "codec_think_bos_id": 2156,
+            "codec_think_eos_id": 2157,
+            "codec_language_id": LANGUAGES,
+            "spk_id": SPEAKERS if custom else {},
+            "spk_is_dialect": {name: DIALECTS.get(name, False) for name in SPEAKERS}
+            if custom
+            else {},
+            **talker,
+            "code_predictor_config": predictor,
+        },
+    )
+
+
+def _enliven(talker: Any, end_after: int) -> None:
+    """Spread the weights out, so that codes depend on what came before, and let lines end."""
+    drawn = torch.Generator().manual_seed(0)
+    for name, weight in talker.named_parameters():
+        if weight.ndim == 2:
+            spread = 1.0 if "embedding" in name else weight.shape[1] ** -0.5
+            weight.copy_(torch.randn(weight.shape, generator=drawn) * spread)
+    head = talker.codec_head.weight
+    head.mul_(1.5)
+    x = torch.randn(4, 64, head.shape[1], generator=drawn)
+    states = talker.model(inputs_embeds=x).last_hidden_state.reshape(-1, x.shape[-1])
+    likeliest = (states @ head[:CODES].T / 0.9).topk(50, -1).values
+    chance = torch.log(torch.tensor(1.0 / max(2, end_after - 1)))
+    wanted = float(0.9 * (likeliest.logsumexp(-1).mean() + chance))
+    mean = states.mean(0)
+    least = float(0.9 * likeliest[:, -1].mean())
+    head[END] = mean / mean.dot(mean) * max(wanted, least)
+
+
+def _make_tokenizer(folder: Path) -> tuple[dict[str, int], int]:
+    """Ids of the special tokens, and the size of the vocabulary."""
+    tokenizer = ByteLevelBPETokenizer()
+    texts = ["assistant\n", "user\n"] * 200 + list(_SENTENCES) * 20
+    tokenizer.train_from_iterator(
+        texts, vocab_size=400, min_frequency=2, show_progress=False
+    )
+    tokenizer.save_model(str(folder))
+    count = tokenizer.get_vocab_size()
+    ids = {token: count + place for place, token in enumerate(_SPECIAL)}
+    flags = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
+    added = {
+        str(place): {"content": token, "special": True, **flags}
+        for token, place in ids.items()
+    }
+    config = {
+        "add_bos_token": False,
+        "add_prefix_space": False,
+        "added_tokens_decoder": added,
+        "additional_special_tokens": list(_SPECIAL[1:]),
+        "bos_token": None,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": "<|im_end|>",
+        "errors": "replace",
+        "model_max_length": 131_072,
+        "pad_token": "<|endoftext|>",
+        "processor_class": "Qwen3TTSProcessor",
+        "split_special_tokens": False,
+        "tokenizer_class": "Qwen2Tokenizer",
+        "unk_token": None,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    processor = {"processor_class": "Qwen3TTSProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    return ids, count + len(_SPECIAL)
+
+
+def _processor(package: Any, folder: Path) -> Any:
+    from qwen_tts.core.models import Qwen3TTSConfig, Qwen3TTSProcessor
+
+    AutoConfig.register("qwen3_tts", Qwen3TTSConfig, exist_ok=True)
+    AutoProcessor.register(Qwen3TTSConfig, Qwen3TTSProcessor, exist_ok=True)
+    return AutoProcessor.from_pretrained(str(folder), fix_mistral_regex=True)
+
+
+def _make_codec(folder: Path) -> None:
+    from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
+
+    torch.manual_seed(0)
+    codec = Qwen3TTSTokenizerV2Model(Qwen3TTSTokenizerV2Config(**_TINY_CODEC)).eval()
+    with torch.no_grad():
+        # Codebooks are zeros at first: all codes would sound the same.
+        for name, weight in (*codec.named_parameters(), *codec.named_buffers()):
+            if name.endswith(("embedding_sum", "embed_sum")):
+                weight.normal_(0.0, 1.0)
+        for block in codec.decoder.decoder[1:5]:
+            block.block[1].conv.weight.mul_(2.0)
+        codes = torch.randint(0, CODES, (2, 16, 20))
+        last = codec.decoder.decoder[-1].conv
+        last.weight.mul_(0.1 / codec.decoder(codes).std())
+        last.bias.zero_()
+        last.bias.sub_(codec.decoder(codes).mean())
+    codec.save_pretrained(folder)
+    EncodecFeatureExtractor(
+        feature_size=1, sampling_rate=24_000, return_attention_mask=True
+    ).save_pretrained(folder)
+
+
+def _drop_unknown_keys(path: Path) -> None:
+    """The released configuration has no more of the speaker encoder than its class takes."""
+    config = json.loads(path.read_text())
+    known = (
+        "mel_dim",
+        "enc_dim",
+        "enc_channels",
+        "enc_kernel_sizes",
+        "enc_dilations",
+        "enc_attention_channels",
+        "enc_res2net_scale",
+        "enc_se_channels",
+        "sample_rate",
+    )
+    encoder = config["speaker_encoder_config"]
+    config["speaker_encoder_config"] = {
+        key: encoder[key] for key in known if key in encoder
+    }
+    path.write_text(json.dumps(config))
