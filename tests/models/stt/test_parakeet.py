@@ -1,0 +1,211 @@
+"""The engine: what it hears, that batches change nothing, and what it refuses."""
+
+import copy
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nemo.collections.asr.models import ASRModel
+from nemo.collections.asr.parts.submodules.transducer_decoding.tdt_label_looping import (
+    GreedyBatchedTDTLabelLoopingComputer,
+)
+from omegaconf import open_dict
+
+from services.runtime.errors import EngineError, FailedPrecondition
+from services.stt.engines import ENGINES, EngineOptions, Utterance
+from services.stt.engines.parakeet import Parakeet
+from services.stt.engines.parakeet_network import Network
+from tests.models.checkpoints.parakeet import speech
+from tests.models.checkpoints.toy_parakeet import DIGITS, say
+
+SECONDS = (0.3, 1.0, 1.7, 2.5, 3.1, 5.0, 5.2, 9.0)
+
+
+def options(model: Path, **changes: str) -> EngineOptions:
+    fields = {"device": "cpu", "precision": "auto", **changes}
+    return EngineOptions(str(model), fields["device"], fields["precision"], 1)
+
+
+@pytest.fixture(scope="module")
+def hearing(toy: Path) -> Parakeet:
+    engine = Parakeet(options(toy))
+    engine.warm_up()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def random(tiny: Path) -> Parakeet:
+    return Parakeet(options(tiny))
+
+
+def test_words_are_heard_where_they_were_said(hearing: Parakeet) -> None:
+    generator = np.random.default_rng(5)
+    for _ in range(5):
+        said = [str(word) for word in generator.choice(DIGITS, 7)]
+        samples, marks = say(said, generator)
+        (transcript,) = hearing.transcribe([Utterance(samples, "en")])
+        assert transcript.text == " ".join(said)
+        assert [word.text for word in transcript.words] == said
+        for word, (_, start, end) in zip(transcript.words, marks, strict=True):
+            assert start - 0.1 <= word.start <= end
+            assert word.start <= word.end <= end + 0.25
+            assert 0.5 < word.confidence <= 1.0
+        assert 0.5 < transcript.confidence <= 1.0
+
+
+def test_a_batch_hears_what_each_utterance_alone_would(random: Parakeet) -> None:
+    utterances = [Utterance(speech(s, n), "auto") for n, s in enumerate(SECONDS)]
+    alone = [random.transcribe([each])[0] for each in utterances]
+    together = random.transcribe(utterances)
+    assert sum(bool(each.text) for each in alone) >= 5
+    for one, other in zip(alone, together, strict=True):
+        assert other.text == one.text
+        assert [(w.start, w.end) for w in other.words] == [
+            (w.start, w.end) for w in one.words
+        ]
+        assert other.confidence == pytest.approx(one.confidence, abs=1e-4)
+
+
+def test_padding_changes_nothing_behind_the_encoder(tiny: Path) -> None:
+    network = Network(tiny, "cpu", "float32", 1)
+    short, long = speech(2.0, 1), speech(9.0, 2)
+    alone, padded = network.encode([short]), network.encode([short, long])
+    count = int(alone.counts[0])
+    assert int(padded.counts[0]) == count
+    difference = (alone.frames[0, :count] - padded.frames[0, :count]).abs().max()
+    assert float(difference) < 1e-4 * float(alone.frames.abs().max())
+
+
+def test_the_batched_decoder_hears_what_the_plain_one_hears(tiny: Path) -> None:
+    signals = [speech(seconds, seed) for seed, seconds in enumerate((2.0, 3.3, 4.7))]
+    network = Network(tiny, "cpu", "float32", 1)
+    batched = network.decode(network.encode(signals))
+    model = ASRModel.restore_from(str(tiny), map_location="cpu")
+    decoding = copy.deepcopy(model.cfg.decoding)
+    with open_dict(decoding):
+        decoding.strategy = "greedy"
+    model.change_decoding_strategy(decoding, verbose=False)
+    model.preprocessor.featurizer.dither = 0.0
+    model.eval()
+    for signal, tokens in zip(signals, batched, strict=True):
+        with torch.inference_mode():
+            encoded, counts = model(
+                input_signal=torch.from_numpy(signal)[None],
+                input_signal_length=torch.tensor([len(signal)]),
+            )
+            (plain,) = model.decoding.rnnt_decoder_predictions_tensor(encoded, counts)
+        assert plain.text, "the plain decoder must hear something here"
+        pieces = model.tokenizer.ids_to_tokens([int(each) for each in plain.y_sequence])
+        assert [token.piece for token in tokens] == pieces
+
+
+def test_a_batched_decoder_that_hears_nothing_is_found_before_serving(
+    random: Parakeet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear = GreedyBatchedTDTLabelLoopingComputer.__call__
+
+    def deaf(self: object, *arguments: object) -> object:
+        hypotheses, state = hear(self, *arguments)
+        hypotheses.current_lengths.zero_()
+        return hypotheses, state
+
+    monkeypatch.setattr(GreedyBatchedTDTLabelLoopingComputer, "__call__", deaf)
+    with pytest.raises(EngineError, match="hears nothing"):
+        random.warm_up()
+
+
+def test_what_nobody_waits_for_any_more_ends_between_two_layers(
+    random: Parakeet,
+) -> None:
+    answers: Iterator[bool] = iter([True, True])
+    asked = []
+
+    def wanted() -> bool:
+        asked.append(next(answers, False))
+        return asked[-1]
+
+    given_up = Utterance(speech(2.0, 0), "en", wanted=wanted)
+    (transcript,) = random.transcribe([given_up])
+    assert transcript.text == ""
+    assert asked == [True, True, False], "before, at the first layer, at the second"
+
+
+def test_others_of_a_batch_are_heard_though_one_is_given_up(random: Parakeet) -> None:
+    samples = speech(3.1, 4)
+    (alone,) = random.transcribe([Utterance(samples, "en")])
+    gone = Utterance(speech(3.0, 1), "en", wanted=lambda: False)
+    nothing, heard = random.transcribe([gone, Utterance(samples, "en")])
+    assert alone.text == heard.text != ""
+    assert nothing.text == ""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.02, 0.1, 0.5])
+def test_short_utterances_are_no_failure(random: Parakeet, seconds: float) -> None:
+    (transcript,) = random.transcribe([Utterance(speech(seconds, 0), "en")])
+    assert all(word.end <= seconds for word in transcript.words)
+
+
+def test_silence_is_not_decoded(random: Parakeet) -> None:
+    (transcript,) = random.transcribe([Utterance(np.zeros(32_000, np.float32), "en")])
+    assert (transcript.text, transcript.words, transcript.confidence) == ("", (), 0.0)
+
+
+def test_times_rise_and_words_cover_the_text(random: Parakeet) -> None:
+    (transcript,) = random.transcribe([Utterance(speech(9.0, 3), "en")])
+    assert transcript.text == " ".join(word.text for word in transcript.words)
+    for before, after in pairwise(transcript.words):
+        assert before.start <= before.end <= after.start
+
+
+def test_eight_bits_hear_the_same_words(toy: Path) -> None:
+    generator = np.random.default_rng(6)
+    said = [str(word) for word in generator.choice(DIGITS, 6)]
+    samples, _ = say(said, generator)
+    engine = Parakeet(options(toy, precision="int8"))
+    (transcript,) = engine.transcribe([Utterance(samples, "en")])
+    assert transcript.text == " ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"precision": "bfloat16"}, "auto, float32, int8"),
+        ({"precision": "int4"}, "auto, float32, int8"),
+    ],
+)
+def test_what_the_device_cannot_do_is_refused(
+    tiny: Path, changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(FailedPrecondition, match=said):
+        Parakeet(options(tiny, **changes))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(tiny: Path) -> None:
+    with pytest.raises(FailedPrecondition, match="no GPU"):
+        Parakeet(options(tiny, device="cuda"))
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.nemo"
+    broken.write_bytes(b"not a tar archive")
+    for model, said in (
+        (broken, "NeMo could not load"),
+        (tmp_path / "missing.nemo", "there is no model"),
+        (tmp_path.parent, "not exactly one|should be one .nemo file"),
+    ):
+        with pytest.raises(FailedPrecondition, match=said):
+            ENGINES["parakeet"](options(model))
+
+
+def test_an_unknown_model_promises_no_language(random: Parakeet) -> None:
+    can = random.capabilities
+    assert (can.model, can.languages) == ("tiny-parakeet", ("auto",))
+    assert can.word_times and can.confidence and not can.hint_phrases
+    samples = speech(3.1, 4)
+    (detected,) = random.transcribe([Utterance(samples, "auto")])
+    (asked,) = random.transcribe([Utterance(samples, "de")])
+    assert (detected.language, asked.language) == ("und", "de")
