@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.llm_local.settings import LocalModelSettings
-from services.runtime import logs, models
+from services.runtime import hub, logs, models
 from services.runtime.errors import AntiphonError, FailedPrecondition
 
 log = logs.get_logger(__name__)
@@ -50,9 +50,13 @@ def find_model(model: str) -> Path:
         if not path.is_file():
             raise FailedPrecondition(f"there is no file {path}")
         return path
-    repository, colon, file = model.partition(":")
-    if colon:
-        return _from_hub(repository, file)
+    if ":" in model:
+        place = hub.parse(model)
+        if place is None or not place.file:
+            raise FailedPrecondition(
+                f"{model!r} is no file on the Hugging Face Hub: name it OWNER/NAME:FILE or OWNER/NAME@REVISION:FILE"
+            )
+        return hub.fetch(place.repository, (place.file,), place.revision) / place.file
     files = sorted(models.locate(model).glob("*.gguf"))
     if not files:
         raise FailedPrecondition(
@@ -101,20 +105,4 @@ def start(settings: LocalModelSettings, path: Path) -> Any:
         raise FailedPrecondition(
             f"llama.cpp cannot serve {path} on {settings.host}:{settings.port} ({error}); "
             "is the port free, and the file a GGUF model?"
-        ) from error
-
-
-def _from_hub(repository: str, file: str) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError:
-        raise FailedPrecondition(
-            "a model from the Hub needs the package huggingface_hub"
-        ) from None
-    try:
-        return Path(hf_hub_download(repository, file))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise FailedPrecondition(
-            f"{file!r} of {repository!r} cannot be had from the Hub: {error}"
         ) from error

@@ -20,7 +20,8 @@ class LocalModelSettings(ProcessSettings):
     model: str = Field(
         default="smollm2-135m",
         min_length=1,
-        description="name in the catalogue, path of a .gguf file, or file on the Hugging Face Hub as owner/repo:file",
+        description="name in the catalogue, path of a .gguf file, or file on the Hugging Face Hub as "
+        "owner/repo:file or owner/repo@revision:file",
     )
     slots: int = Field(
         default=4,

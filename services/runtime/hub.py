@@ -161,7 +161,7 @@ class _Fetching:
             from huggingface_hub import HfApi
 
             info: Any = HfApi(endpoint=self._endpoint).model_info(
-                self._repository, revision=revision, files_metadata=True
+                self._repository, revision=revision, files_metadata=True, timeout=30
             )
         sha = str(info.sha)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}

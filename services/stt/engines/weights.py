@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.runtime import models
+from services.runtime import hub, models
 from services.runtime.errors import FailedPrecondition
 
 
@@ -11,7 +11,7 @@ def find(model: str, patterns: Sequence[str]) -> Path:
     """The folder of a model, fetched from the Hub if it is an id there.
 
     Args:
-        model: name in the catalogue, folder, or id on the Hub.
+        model: name in the catalogue, folder, or id on the Hub, ``@REVISION`` behind it where one is wanted.
         patterns: of the files that are wanted from the Hub.
 
     Raises:
@@ -22,19 +22,13 @@ def find(model: str, patterns: Sequence[str]) -> Path:
         return models.locate(model)
     if Path(model).is_dir():
         return Path(model)
-    if model.count("/") != 1 or model.startswith((".", "/", "~")):
+    place = hub.parse(model)
+    if place is None or place.file:
         raise FailedPrecondition(
             f"there is no model {model!r}: it is not in the catalogue "
             f"({', '.join(catalogue)}), not a file or folder, and not an id on the Hugging Face Hub"
         )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, allow_patterns=list(patterns)))
-    except Exception as error:  # its own, its HTTP client's and the system's errors
-        raise FailedPrecondition(
-            f"model {model!r} could not be fetched from the Hugging Face Hub: {error}"
-        ) from error
+    return hub.fetch(model, patterns)
 
 
 def find_file(model: str, suffix: str) -> Path:
@@ -60,5 +54,10 @@ def find_file(model: str, suffix: str) -> Path:
 
 def publishers_name(model: str) -> str:
     """What a model's publisher calls it: "tiny.en" for "whisper-tiny-en" and "Systran/faster-whisper-tiny.en"."""
-    name = Path(model).name.removeprefix("faster-").removeprefix("whisper-")
+    name = (
+        Path(model)
+        .name.partition("@")[0]
+        .removeprefix("faster-")
+        .removeprefix("whisper-")
+    )
     return f"{name[:-3]}.en" if name.endswith("-en") else name

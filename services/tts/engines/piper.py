@@ -13,6 +13,7 @@ from typing import Any
 from piper.const import BOS, EOS, PAD
 from piper.phonemize_espeak import EspeakPhonemizer
 
+from services.runtime import hub
 from services.runtime.errors import FailedPrecondition
 from services.runtime.models import catalogue, locate
 from services.tts.engines import (
@@ -172,7 +173,7 @@ class PiperEngine:
 
 
 def load(options: EngineOptions) -> Engine:
-    """The voice that the options name: an entry of the catalogue, a file, or ``repository:file`` on the Hub.
+    """The voice that the options name: an entry of the catalogue, a file, or ``repository[@revision]:file`` on the Hub.
 
     Raises:
         FailedPrecondition: it is not there, or is not a Piper voice.
@@ -187,31 +188,15 @@ def load(options: EngineOptions) -> Engine:
         return PiperEngine(locate(wanted) / _VOICE_FILE, wanted, options)
     if wanted.endswith(".onnx") and Path(wanted).is_file():
         return PiperEngine(Path(wanted), Path(wanted).stem, options)
-    repository, colon, file = wanted.partition(":")
-    if colon and "/" in repository and file.endswith(".onnx"):
-        path = _download(repository, file)
-        return PiperEngine(path, Path(file).stem, options)
+    place = hub.parse(wanted)
+    if place and place.file.endswith(".onnx"):
+        names = (place.file, f"{place.file}.json")
+        folder = hub.fetch(place.repository, names, place.revision)
+        return PiperEngine(folder / place.file, Path(place.file).stem, options)
     raise FailedPrecondition(
         f"there is no voice {wanted!r}: give a name of the catalogue ({', '.join(voices)}), the path of an .onnx "
         "file with its .onnx.json beside it, or REPOSITORY:FILE on the Hugging Face Hub"
     )
-
-
-def _download(repository: str, file: str) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ModuleNotFoundError as error:
-        raise FailedPrecondition(
-            "a voice from the Hub needs the package huggingface_hub: pip install huggingface_hub"
-        ) from error
-    try:
-        hf_hub_download(repository, f"{file}.json")
-        return Path(hf_hub_download(repository, file))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise FailedPrecondition(
-            f"cannot fetch {file} of {repository} from the Hub: {error}"
-        ) from error
 
 
 def _read_config(model: Path) -> dict[str, Any]:
