@@ -18,10 +18,11 @@ from torch import Tensor
 
 from services.runtime.errors import EngineError
 from services.tts.engines.qwen3.codec_layers import Chain, Convolution, Layout
+from services.tts.engines.qwen3.codec_passes import Pass, make_passes
 from services.tts.engines.qwen3.codec_transformer import Quantizer, Transformer
 
-_LONGEST = 32
-"""Frames that go through the decoder at once: the rest waits, so that a long reference does not need its memory."""
+_LONGEST = 64
+"""Frames of a context that go through the decoder at once, so that a long one does not need its memory: 5 s of it."""
 _REFERENCES = 16
 """Voices by example whose state is kept: some 5 MB each in float32."""
 
@@ -59,6 +60,9 @@ class Codec(Protocol):
     """
 
     samples_per_frame: int
+
+    def capture(self, sizes: Sequence[int]) -> None:
+        """Prepare for batches of up to these numbers of replies: CUDA graphs, where there is CUDA."""
 
     def open(self, context: Tensor | None = None) -> CodecStream:
         """A new reply.
@@ -123,15 +127,39 @@ class CodecDecoder:
         self.codebook_size = self._quantizer.codebook_size
         weight = next(decoder.parameters())
         self._device = weight.device
+        # One more than replies: rows that only fill a pass up work there.
         with torch.inference_mode():
-            self._states = torch.zeros(
-                slots, layout.size, dtype=weight.dtype, device=weight.device
-            )
-            self._positions = torch.zeros(
-                slots, dtype=torch.int64, device=weight.device
-            )
+            self._states = weight.new_zeros(slots + 1, layout.size)
+            self._positions = weight.new_zeros(slots + 1, dtype=torch.int64)
+        self._passes: list[Pass] = []
         self._vacant = list(range(slots))
         self._references: OrderedDict[bytes, tuple[Tensor, int]] = OrderedDict()
+
+    def capture(self, sizes: Sequence[int]) -> None:
+        """See `Codec.capture`."""
+        if self._device.type == "cuda":
+            self.fix_shapes(sizes)
+
+    def fix_shapes(self, sizes: Sequence[int]) -> None:
+        """Decode in few shapes from now on, each of them a CUDA graph where that can be had.
+
+        A pass is some seven hundred small kernels, which otherwise wait for the host to launch them.
+
+        Args:
+            sizes: numbers of rows that batches are filled up to.
+        """
+        slots = len(self._states) - 1
+        with torch.inference_mode():
+            self._passes = make_passes(
+                self._advance,
+                max(slots, *sizes),
+                self.codebooks,
+                self.samples_per_frame,
+                slots,
+                self._states,
+            )
+            for one in self._passes:
+                one.capture(sizes)
 
     def open(self, context: Tensor | None = None) -> CodecStream:
         """See `Codec.open`. A context is decoded once and remembered; the next reply in its voice starts from there."""
@@ -180,17 +208,14 @@ class CodecDecoder:
 
     def _resume(self, stream: CodecStream, context: Tensor) -> None:
         """Bring a new stream to where it stands after a context."""
-        key = context.cpu().numpy().tobytes()
+        key, slot = context.cpu().numpy().tobytes(), stream.slot
         if key in self._references:
-            state, frames = self._references[key]
-            self._states[stream.slot] = state
-            self._positions[stream.slot] = frames
+            self._states[slot], self._positions[slot] = self._references[key]
         else:
-            self._run([context], [stream.slot])
-            self._references[key] = (
-                self._states[stream.slot].clone(),
-                len(context),
-            )
+            place = torch.tensor([slot], device=self._device)
+            for frames in context.to(self._device)[None].split(_LONGEST, dim=1):
+                self._advance(frames, place)
+            self._references[key] = self._states[slot].clone(), len(context)
         self._references.move_to_end(key)
         if len(self._references) > _REFERENCES:
             self._references.popitem(last=False)
@@ -199,8 +224,14 @@ class CodecDecoder:
         """As many new frames of each reply to ``[replies, samples]`` on the device."""
         codes = torch.stack([one.to(self._device) for one in frames])
         places = torch.tensor(slots, device=self._device)
-        pieces = [self._advance(piece, places) for piece in codes.split(_LONGEST, 1)]
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+        if not self._passes:
+            return self._advance(codes, places)
+        audio = []
+        for one in self._passes:
+            while codes.shape[1] >= one.frames:
+                audio.append(one(codes[:, : one.frames], places))
+                codes = codes[:, one.frames :]
+        return torch.cat(audio, dim=1)
 
     def _advance(self, codes: Tensor, slots: Tensor) -> Tensor:
         """One pass, ``[batch, n, codebooks]`` to ``[batch, n * samples_per_frame]``; nothing in it waits for the host.
