@@ -42,6 +42,7 @@ class Prompt:
         tools: OpenAI tool definitions.
         tool_choice: OpenAI tool choice; None where no tools are on offer.
         sampling: of ``temperature``, ``top_p``, ``max_tokens``, ``seed`` and ``stop`` those that were asked for.
+        extra_body: further fields of the request, from the settings.
     """
 
     conversation: str
@@ -49,6 +50,17 @@ class Prompt:
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: str | dict[str, Any] | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
+    extra_body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a message holds one."""
+        return any(
+            part["type"] == "image_url"
+            for message in self.messages
+            if isinstance(message["content"], list)
+            for part in message["content"]
+        )
 
 
 def read_generate(

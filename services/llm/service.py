@@ -1,8 +1,6 @@
-"""The language-model proxy: one RPC, one prompt, one reply from the upstream behind the alias."""
+"""The language-model proxy: one RPC, one prompt, one reply from one of the upstreams behind the alias."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,22 +8,17 @@ import grpc
 
 from antiphon.v1 import llm_pb2, llm_pb2_grpc, stage_pb2
 from services.llm import prompt, upstreams
-from services.llm.settings import LlmSettings, UpstreamSettings
-from services.llm.upstreams import (
-    Delta,
-    Finish,
-    Outcome,
-    Text,
-    Upstream,
-    UpstreamFailure,
-)
-from services.runtime import metrics
+from services.llm.hedging import HedgeBudget
+from services.llm.race import Race
+from services.llm.routing import Route, Station
+from services.llm.settings import DEFAULT_ROUTE, LlmSettings
+from services.llm.upstreams import Upstream, UpstreamFailure
+from services.llm.verdict import verdict
 from services.runtime.contract import working_for
-from services.runtime.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
 from services.runtime.streams import write
-from services.runtime.units import to_duration
 
 log = get_logger(__name__)
 
@@ -40,8 +33,9 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        self._aliases = settings.alias_table()
-        self._upstreams: dict[str, Upstream] = {}
+        self._stations: dict[str, Station] = {}
+        self._routes: dict[str, Route] = {}
+        self._hedges = HedgeBudget(settings.hedging)
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to the server."""
@@ -53,27 +47,36 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         Raises:
             FailedPrecondition: an upstream's kind is unknown, or its key cannot be had.
         """
-        for settings in self._settings.upstreams:
-            self._upstreams[settings.name] = upstreams.create(settings)
+        settings = self._settings
+        for upstream in settings.upstreams:
+            self._stations[upstream.name] = Station(
+                upstreams.create(upstream), settings.circuit, settings.hedging
+            )
         async with asyncio.TaskGroup() as group:
-            for upstream in self._upstreams.values():
-                group.create_task(self._warm(upstream))
+            for station in self._stations.values():
+                group.create_task(self._warm(station.upstream))
+        self._routes = {
+            name: Route(name, route, self._stations)
+            for name, route in settings.route_table().items()
+        }
 
     async def stop(self) -> None:
         """Close the connections to the upstreams."""
-        for upstream in self._upstreams.values():
-            await upstream.close()
+        for station in self._stations.values():
+            await station.upstream.close()
 
     async def Generate(  # type: ignore[override]  # read/write style
         self, request: llm_pb2.GenerateRequest, context: Context
     ) -> None:
         """Write the reply to a prompt; see the contract."""
-        upstream = self._choose(request.model)
-        abilities = upstream.settings
-        asked = prompt.read_generate(request, abilities.images, abilities.tools)
+        route = self._route(request.model)
+        asked = prompt.read_generate(request, route.images, route.tools)
+        left = context.time_remaining()
         with working_for(request.turn):
-            attempt = _Attempt(abilities, context.time_remaining())
-            async with aclosing(attempt.run(upstream.generate(asked))) as responses:
+            race = Race(
+                route, route.fill(asked), left, self._settings.hedging, self._hedges
+            )
+            async with aclosing(race.run()) as responses:
                 async for response in responses:
                     await write(context, response)
 
@@ -81,12 +84,16 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         self, request: llm_pb2.PrepareRequest, context: Context
     ) -> llm_pb2.PrepareResponse:
         """Warm the prompt cache with the beginning of a prompt; see the contract."""
-        upstream = self._choose(request.model)
-        abilities = upstream.settings
-        asked = prompt.read_prepare(request, abilities.images, abilities.tools)
+        route = self._route(request.model)
+        asked = route.fill(prompt.read_prepare(request, route.images, route.tools))
+        able = route.able(asked)
+        first = next((s for s in able if s.circuit.admits), None)
+        if first is None:
+            reasons = [(station.name, station.why_not()) for station in able]
+            raise verdict(reasons, out_of_time=False)
         with working_for(request.turn):
             try:
-                tokens = await upstream.prepare(asked)
+                tokens = await first.upstream.prepare(asked)
             except UpstreamFailure as failure:
                 raise failure.error from None
         return llm_pb2.PrepareResponse(
@@ -97,33 +104,23 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         self, request: llm_pb2.LanguageModelDescribeRequest, context: Context
     ) -> llm_pb2.LanguageModelDescribeResponse:
         """What this replica is and can do; see the contract."""
-        settings = {alias: self._choose(alias).settings for alias in self._aliases}
+        self._route("")
+        behind = [s for route in self._routes.values() for s in route.stations]
         return llm_pb2.LanguageModelDescribeResponse(
-            models=[
-                llm_pb2.ModelAlias(
-                    name=alias,
-                    upstreams=[upstream.name],
-                    model=upstream.model,
-                    images=upstream.images,
-                    tools=upstream.tools,
-                )
-                for alias, upstream in settings.items()
-            ],
-            prepare=any(upstream.slots for upstream in settings.values()),
+            models=[route.describe() for route in self._routes.values()],
+            prepare=any(station.upstream.settings.slots for station in behind),
             capacity=stage_pb2.Capacity(
                 streams=self.admission.capacity, open=self.admission.open
             ),
         )
 
-    def _choose(self, alias: str) -> Upstream:
-        name = self._aliases.get(alias or next(iter(self._aliases)))
-        if name is None:
-            raise InvalidArgument(
-                "model", f"there is no model {alias!r}", self._aliases
-            )
-        if name not in self._upstreams:
+    def _route(self, alias: str) -> Route:
+        known = self._settings.route_table()
+        if (alias or DEFAULT_ROUTE) not in known:
+            raise InvalidArgument("model", f"there is no model {alias!r}", known)
+        if not self._routes:
             raise Unavailable("the proxy is still starting; try again")
-        return self._upstreams[name]
+        return self._routes[alias or DEFAULT_ROUTE]
 
     async def _warm(self, upstream: Upstream) -> None:
         name = upstream.settings.name
@@ -136,113 +133,3 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
             )
         except TimeoutError:
             log.warning("upstream does not answer yet", upstream=name)
-
-
-class _Attempt:
-    """One try at one upstream: its clock, its outcome, its metrics."""
-
-    def __init__(self, settings: UpstreamSettings, budget: float | None) -> None:
-        """Start the clock.
-
-        Args:
-            settings: of the upstream.
-            budget: seconds left until the RPC's deadline; None without one.
-        """
-        self._settings = settings
-        self._upstream = settings.name
-        self._budget = budget
-        self._started = time.perf_counter()
-        self._first: float | None = None
-
-    async def run(
-        self, deltas: AsyncGenerator[Delta, None]
-    ) -> AsyncGenerator[llm_pb2.GenerateResponse, None]:
-        """Pass the deltas on within the budget, as what the caller is sent.
-
-        Raises:
-            AntiphonError: the upstream failed, or the budget ran out.
-        """
-        outcome = Outcome.CANCELLED
-        try:
-            async with aclosing(deltas):
-                while True:
-                    async with asyncio.timeout(self._left()):
-                        delta = await anext(deltas, None)
-                    if delta is None:
-                        return
-                    self._note(delta)
-                    response = self._response(delta)
-                    if isinstance(delta, Finish):
-                        outcome = Outcome.OK
-                    yield response
-        except UpstreamFailure as failure:
-            outcome = failure.outcome
-            # What an upstream says about a bad request may repeat the user's words.
-            note = log.debug if outcome is Outcome.BAD_REQUEST else log.warning
-            note(
-                "upstream failed",
-                upstream=self._upstream,
-                outcome=outcome.value,
-                reason=failure.error.message,
-            )
-            raise failure.error from None
-        except TimeoutError:
-            outcome = Outcome.TIMEOUT
-            raise DeadlineExceeded(
-                f"the reply of upstream {self._upstream!r} did not come within the deadline"
-            ) from None
-        except Exception:
-            # A fault of ours, told from a caller who left, which is no `Exception`.
-            outcome = Outcome.UPSTREAM_ERROR
-            raise
-        finally:
-            if outcome is Outcome.CANCELLED and self._left() == 0:
-                outcome = Outcome.TIMEOUT
-            metrics.UPSTREAM_ATTEMPTS.labels(self._upstream, outcome.value).inc()
-
-    def _response(self, delta: Delta) -> llm_pb2.GenerateResponse:
-        if isinstance(delta, Finish):
-            return llm_pb2.GenerateResponse(summary=self._summary(delta))
-        if isinstance(delta, Text):
-            return llm_pb2.GenerateResponse(text=delta.text)
-        return llm_pb2.GenerateResponse(
-            tool_call=llm_pb2.ToolCall(
-                id=delta.id, name=delta.name, arguments_json=delta.arguments
-            )
-        )
-
-    def _summary(self, finish: Finish) -> llm_pb2.GenerateSummary:
-        took = to_duration(time.perf_counter() - self._started)
-        first = to_duration(self._first or 0.0)
-        usage = finish.usage
-        return llm_pb2.GenerateSummary(
-            finish_reason=finish.reason,
-            usage=llm_pb2.TokenUsage(
-                prompt=usage.prompt, cached=usage.cached, completion=usage.completion
-            ),
-            upstream=self._upstream,
-            attempts=[
-                llm_pb2.Attempt(
-                    upstream=self._upstream, outcome=Outcome.OK.value, duration=took
-                )
-            ],
-            time_to_first_token=first,
-            timings=stage_pb2.StageTimings(computed=took, first_result=first),
-            engine=stage_pb2.EngineInfo(
-                engine=self._settings.kind, model=self._settings.model
-            ),
-        )
-
-    def _left(self) -> float | None:
-        if self._budget is None:
-            return None
-        return max(self._budget - (time.perf_counter() - self._started), 0.0)
-
-    def _note(self, delta: Delta) -> None:
-        if isinstance(delta, Finish):
-            for kind in ("prompt", "cached", "completion"):
-                count = getattr(delta.usage, kind)
-                metrics.TOKENS.labels(self._upstream, kind).inc(count)
-        elif self._first is None:
-            self._first = time.perf_counter() - self._started
-            metrics.FIRST_TOKEN.labels(self._upstream).observe(self._first)

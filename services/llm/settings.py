@@ -1,12 +1,15 @@
-"""Settings of the language-model proxy.
+"""Settings of the language-model proxy: upstreams, and the routes that lead to them.
 
-In the YAML file that ``ANTIPHON_CONFIG`` names, Gemma on Cerebras with the local model under a name of its own::
+In the YAML file that ``ANTIPHON_CONFIG`` names, Gemma on Cerebras before the local model, which also has a name of its
+own (``deploy/config/gemma.yaml`` says more)::
 
     llm:
       upstreams:
         - {name: cerebras, provider: cerebras, model: google/gemma-4-31B-it, images: true, tools: true}
         - {name: local, base_url: "http://127.0.0.1:8081/v1", slots: 4}
-      aliases: {small: local}
+      routes:
+        default: {upstreams: [cerebras, local], temperature: 0.7}
+        small: local
 """
 
 import os
@@ -16,10 +19,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.llm.policies import CircuitSettings, HedgeSettings
 from services.runtime.errors import FailedPrecondition
 from services.runtime.settings import ServiceSettings
 
-DEFAULT_ALIAS = "default"
+DEFAULT_ROUTE = "default"
 
 
 class UpstreamSettings(BaseModel):
@@ -42,8 +46,8 @@ class UpstreamSettings(BaseModel):
     )
     provider: str | None = Field(
         default=None,
-        description="a Hugging Face inference provider, such as cerebras, reached through the router with a Hugging "
-        "Face token; with a provider's own key set base_url instead",
+        description="an inference provider that Hugging Face knows, such as cerebras: through the router with a Hugging "
+        "Face token, directly with the provider's own key",
     )
     model: str = Field(default="default", description="the model's id at the upstream")
     api_key_variable: str | None = Field(
@@ -69,6 +73,11 @@ class UpstreamSettings(BaseModel):
         default=0,
         ge=0,
         description="slots of a llama.cpp server, each with its own prompt cache; 0: not such a server, or no affinity",
+    )
+    context_tokens: int = Field(
+        default=0,
+        ge=0,
+        description="tokens that a prompt and its reply may have together; 0: not known",
     )
     images: bool = Field(
         default=False, description="whether the model looks at pictures"
@@ -127,13 +136,69 @@ LOCAL = UpstreamSettings(
     name="local",
     base_url="http://127.0.0.1:8081/v1",
     slots=4,
+    context_tokens=2048,
     start_hint="start it with: python -m services.llm_local",
 )
 """The CPU default: our own small server on this machine."""
 
 
+class RouteSettings(BaseModel):
+    """What stands behind a name that clients ask for. One upstream's name, or a list of them, is short for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    upstreams: tuple[str, ...] = Field(
+        min_length=1, description="names of upstreams, in the order they are tried"
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="of requests that ask for no other"
+    )
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="of requests that ask for no other"
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="of requests that ask for no other"
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict,
+        description="fields added to the body of every request, over those of the upstream",
+    )
+    first_token_timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds from the request to the first token, where the upstream's own limit is longer",
+    )
+    hedge: bool | float = Field(
+        default=True,
+        description="whether to ask the next upstream alongside one that is later than it mostly is; a number: after so "
+        "many seconds",
+    )
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Sampling of requests that ask for no other, by the contract's names."""
+        return self.model_dump(
+            include={"temperature", "top_p", "max_tokens"}, exclude_none=True
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"upstreams": [value]}
+        return {"upstreams": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> "RouteSettings":
+        if len(set(self.upstreams)) < len(self.upstreams):
+            raise ValueError("a route names an upstream twice")
+        if not isinstance(self.hedge, bool) and self.hedge <= 0:
+            raise ValueError("hedge takes true, false, or seconds above 0")
+        return self
+
+
 class LlmSettings(ServiceSettings):
-    """The language-model proxy: upstreams, and the names under which clients ask for them."""
+    """The language-model proxy: upstreams, and the routes under whose names clients ask for them."""
 
     model_config = SettingsConfigDict(env_prefix="ANTIPHON_LLM_")
     section: ClassVar[str] = "llm"
@@ -154,10 +219,18 @@ class LlmSettings(ServiceSettings):
         min_length=1,
         description="where replies come from",
     )
-    aliases: dict[str, str] = Field(
+    routes: dict[str, RouteSettings] = Field(
         default_factory=dict,
-        description="names that clients use for models, each with the upstream behind it; 'default' is the first "
-        "upstream unless it is named here",
+        description="names that clients use for models, each with the upstreams behind it; 'default' is all upstreams in "
+        "their order unless it is named here",
+    )
+    hedging: HedgeSettings = Field(
+        default_factory=HedgeSettings,
+        description="when the next upstream is asked alongside one that is late",
+    )
+    circuit: CircuitSettings = Field(
+        default_factory=CircuitSettings,
+        description="when an upstream is left alone, and for how long",
     )
     warm_up_seconds: float = Field(
         5.0, gt=0, description="time to reach the upstreams before serving without them"
@@ -168,14 +241,15 @@ class LlmSettings(ServiceSettings):
         names = [upstream.name for upstream in self.upstreams]
         if len(set(names)) < len(names):
             raise ValueError("two upstreams have the same name")
-        unknown = sorted(set(self.aliases.values()) - set(names))
-        if unknown:
+        wanted = {name for route in self.routes.values() for name in route.upstreams}
+        if unknown := sorted(wanted - set(names)):
             raise ValueError(
-                f"aliases name upstreams that are not there: {', '.join(unknown)}"
+                f"routes name upstreams that are not there: {', '.join(unknown)}"
             )
         return self
 
-    def alias_table(self) -> dict[str, str]:
-        """Upstream by alias, the default first."""
-        default = self.aliases.get(DEFAULT_ALIAS, self.upstreams[0].name)
-        return {DEFAULT_ALIAS: default, **self.aliases}
+    def route_table(self) -> dict[str, RouteSettings]:
+        """Routes by name, the default first."""
+        everything = RouteSettings(upstreams=tuple(u.name for u in self.upstreams))
+        default = self.routes.get(DEFAULT_ROUTE, everything)
+        return {DEFAULT_ROUTE: default, **self.routes}

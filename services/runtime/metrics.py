@@ -79,6 +79,21 @@ FIRST_TOKEN = Histogram(
 UPSTREAM_ATTEMPTS = Counter(
     "antiphon_upstream_attempts_total", "Tries at an upstream", ["upstream", "outcome"]
 )
+HEDGES = Counter(
+    "antiphon_hedges_total",
+    "Tries begun alongside one that was late, by how they went",
+    ["upstream", "outcome"],
+)
+CIRCUIT_STATE = Gauge(
+    "antiphon_upstream_circuit_state",
+    "Whether an upstream is asked: 0 yes, 1 by a probe, 2 no",
+    ["upstream"],
+)
+CIRCUIT_OPENINGS = Counter(
+    "antiphon_upstream_circuit_openings_total",
+    "Times that an upstream was left alone, by the failure that did it",
+    ["upstream", "outcome"],
+)
 TOKENS = Counter(
     "antiphon_tokens_total", "Tokens, as upstreams count them", ["upstream", "kind"]
 )

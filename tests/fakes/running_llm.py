@@ -24,10 +24,15 @@ ROUND_TRIP = 10.0
 
 @asynccontextmanager
 async def serving_proxy(
-    upstream: dict[str, Any], max_streams: int = 4, started: bool = True
+    *upstreams: dict[str, Any], max_streams: int = 4, started: bool = True, **more: Any
 ) -> AsyncIterator[str]:
-    """The address of a proxy before that one upstream; not ``started``: one that still warms up."""
-    settings = LlmSettings(port=0, max_streams=max_streams, upstreams=[upstream])
+    """The address of a proxy before those upstreams; not ``started``: one that still warms up.
+
+    ``more`` are further settings of the proxy.
+    """
+    settings = LlmSettings(
+        port=0, max_streams=max_streams, upstreams=list(upstreams), **more
+    )
     service = LanguageModelService(settings)
     service.admission = Admission(settings.max_streams)
     server = create_server(settings, service.admission)
@@ -44,12 +49,10 @@ async def serving_proxy(
 
 
 @asynccontextmanager
-async def running_proxy(
-    upstream: dict[str, Any], max_streams: int = 4, started: bool = True
-) -> AsyncIterator[Any]:
+async def running_proxy(*upstreams: dict[str, Any], **more: Any) -> AsyncIterator[Any]:
     """A stub of such a proxy."""
     async with (
-        serving_proxy(upstream, max_streams, started) as address,
+        serving_proxy(*upstreams, **more) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
         yield llm_pb2_grpc.LanguageModelStub(channel)
@@ -91,9 +94,14 @@ def text_of(responses: list[llm_pb2.GenerateResponse]) -> str:
     return "".join(response.text for response in responses)
 
 
-def attempts(outcome: str) -> float:
-    """Tries at the scripted upstream that ended so, as its metric counts them."""
-    labels = {"upstream": "scripted", "outcome": outcome}
+def tried(responses: list[llm_pb2.GenerateResponse]) -> list[tuple[str, str]]:
+    """Upstreams and outcomes of a reply's attempts, in order."""
+    return [(a.upstream, a.outcome) for a in responses[-1].summary.attempts]
+
+
+def attempts(outcome: str, upstream: str = "scripted") -> float:
+    """Tries at an upstream that ended so, as its metric counts them."""
+    labels = {"upstream": upstream, "outcome": outcome}
     return REGISTRY.get_sample_value("antiphon_upstream_attempts_total", labels) or 0
 
 

@@ -1,4 +1,8 @@
-"""An OpenAI-compatible server that follows a script, on a real port, and remembers what it was asked."""
+"""An OpenAI-compatible server that follows a script, on a real port, and remembers what it was asked.
+
+It also plays Hugging Face: the router, as which it answers under ``/<provider>/v1``, and the Hub, as which it says what
+a model is called at a provider.
+"""
 
 import asyncio
 import json
@@ -78,27 +82,37 @@ class Exchange:
 
     Attributes:
         body: as it came.
+        path: of the URL.
         headers: as they came, names in lower case.
         connection: the client's port; the same for all requests on one connection.
         left: set when the client left before the end.
     """
 
     body: dict[str, Any]
+    path: str
     headers: dict[str, str]
     connection: int
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class ScriptedUpstream:
-    """Gives the scripted answers in order, then says "Hello there.", unless `answer_to` finds others."""
+    """Gives the scripted answers in order, then says "Hello there.", unless `answer_to` finds others.
+
+    As the Hub it says ``offers``: what any model is called, by provider.
+    """
 
     def __init__(self) -> None:
         self.url = ""
+        self.root = ""
         self.answers: deque[Answer] = deque()
         self.answer_to: Callable[[dict[str, Any]], Answer] = self.next_answer
         self.exchanges: list[Exchange] = []
         self.model_requests = 0
         self.models_headers: Mapping[str, str] = {}
+        self.offers: dict[str, str] = {}
+        self.hub_status = 200
+        self.hub_waits = False
+        self.hub_requests = 0
         self._asked = asyncio.Condition()
         self._released = asyncio.Event()
 
@@ -120,6 +134,7 @@ class ScriptedUpstream:
         assert request.transport is not None
         exchange = Exchange(
             await request.json(),
+            request.path,
             {name.lower(): value for name, value in request.headers.items()},
             request.transport.get_extra_info("peername")[1],
         )
@@ -151,6 +166,16 @@ class ScriptedUpstream:
         models = {"object": "list", "data": []}
         return web.json_response(models, headers=self.models_headers)
 
+    async def _hub(self, request: web.Request) -> web.Response:
+        self.hub_requests += 1
+        if self.hub_waits:
+            await self._released.wait()
+        live = {"status": "live", "task": "conversational"}
+        mapping = {p: {"providerId": name, **live} for p, name in self.offers.items()}
+        model = request.match_info["model"]
+        document = {"id": model, "inferenceProviderMapping": mapping}
+        return web.json_response(document, status=self.hub_status)
+
 
 @asynccontextmanager
 async def scripted_upstream() -> AsyncIterator[ScriptedUpstream]:
@@ -158,11 +183,15 @@ async def scripted_upstream() -> AsyncIterator[ScriptedUpstream]:
     app = web.Application(client_max_size=16 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", upstream._complete)
     app.router.add_get("/v1/models", upstream._models)
+    app.router.add_post("/{provider}/v1/chat/completions", upstream._complete)
+    app.router.add_get("/{provider}/v1/models", upstream._models)
+    app.router.add_get("/api/models/{model:.+}", upstream._hub)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    upstream.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    upstream.root = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    upstream.url = f"{upstream.root}/v1"
     try:
         yield upstream
     finally:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from antiphon.v1 import llm_pb2
+from services.llm.patience import Patience
 from services.llm.prompt import Prompt
 from services.llm.settings import UpstreamSettings
 from services.runtime.errors import AntiphonError, FailedPrecondition
@@ -30,8 +31,10 @@ class Outcome(StrEnum):
     BAD_REQUEST = "bad_request"
     UPSTREAM_ERROR = "upstream_error"
     BAD_RESPONSE = "bad_response"
+    EMPTY = "empty"
     UNREACHABLE = "unreachable"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 class UpstreamFailure(Exception):
@@ -40,12 +43,22 @@ class UpstreamFailure(Exception):
     Attributes:
         outcome: the kind of failure, for metrics and for whoever tries elsewhere.
         error: what the caller is told if nobody does.
+        elsewhere: whether another upstream may do better; not where the request itself is wrong.
+        blamed: whether it tells that the upstream is not well, and had better be left alone.
     """
 
-    def __init__(self, outcome: Outcome, error: AntiphonError) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        error: AntiphonError,
+        elsewhere: bool = True,
+        blamed: bool = True,
+    ) -> None:
         super().__init__(error.message)
         self.outcome = outcome
         self.error = error
+        self.elsewhere = elsewhere
+        self.blamed = blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +114,13 @@ class Upstream(Protocol):
 
     settings: UpstreamSettings
 
-    def generate(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
+    def generate(
+        self, prompt: Prompt, patience: Patience
+    ) -> AsyncGenerator[Delta, None]:
         """Write the reply: texts and tool calls as they come, then one `Finish`.
 
-        Closing the generator, or cancelling who waits for it, stops the work upstream.
+        Closing the generator, or cancelling who waits for it, stops the work upstream. Of the patience it keeps to
+        ``first_token`` and ``between_tokens``, which only it can tell apart; the rest is the caller's to time.
 
         Raises:
             UpstreamFailure: there will be no reply, or no more of it.

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,6 +19,17 @@ from services.runtime.errors import (
 )
 
 MAX_RETRY_SECONDS = 300.0
+_CHECKED = {
+    "temperature": "sampling.temperature",
+    "top_p": "sampling.top_p",
+    "max_tokens": "sampling.max_tokens",
+    "max_completion_tokens": "sampling.max_tokens",
+    "seed": "sampling.seed",
+    "stop": "sampling.stop",
+    "tool_choice": "tool_choice",
+    "stream_options": "",
+}
+"""Fields of a request that were valid when they came in, with the contract's names for them."""
 _SAID = 300
 """Characters of an upstream's own words that an error repeats."""
 
@@ -31,6 +42,16 @@ def unreachable(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
         Outcome.UNREACHABLE,
         Unavailable(
             f"upstream {upstream.name!r} cannot be reached at {where} ({why}); {hint}"
+        ),
+    )
+
+
+def not_offered(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
+    """The provider does not have the model."""
+    return UpstreamFailure(
+        Outcome.NOT_FOUND,
+        FailedPrecondition(
+            f"upstream {upstream.name!r}: {why} Mend provider or model in its settings and start again."
         ),
     )
 
@@ -50,6 +71,16 @@ def bad_response(upstream: UpstreamSettings, what: str) -> UpstreamFailure:
     )
 
 
+def empty(upstream: UpstreamSettings) -> UpstreamFailure:
+    """The reply ended without a word and without a tool call; all there was may have been reasoning."""
+    return UpstreamFailure(
+        Outcome.EMPTY,
+        Unavailable(
+            f"upstream {upstream.name!r} ended its reply without a word; if its model reasons, turn that down in extra_body"
+        ),
+    )
+
+
 def broken_off(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
     """The connection broke while it answered."""
     return UpstreamFailure(
@@ -59,9 +90,21 @@ def broken_off(upstream: UpstreamSettings, why: str) -> UpstreamFailure:
 
 
 def from_status(
-    upstream: UpstreamSettings, status: int, headers: Mapping[str, str], body: str
+    upstream: UpstreamSettings,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    filled: Collection[str] = (),
 ) -> UpstreamFailure:
-    """What an HTTP status means; ``body`` is what the server said about it."""
+    """What an HTTP status means.
+
+    Args:
+        upstream: that answered so.
+        status: of HTTP.
+        headers: of the response.
+        body: what the server said about it.
+        filled: fields of the request that only the settings fill.
+    """
     error = _parse(body)
     said = _words(error, body)
     name = f"upstream {upstream.name!r}"
@@ -93,35 +136,46 @@ def from_status(
             ),
         )
     if 400 <= status < 500:
-        return _bad_request(upstream, error, f"{name} refused the request: {said}")
+        return _bad_request(error, f"{name} refused the request: {said}", filled)
     return UpstreamFailure(
         Outcome.UPSTREAM_ERROR, Unavailable(f"{name} failed (HTTP {status}: {said})")
     )
 
 
-def from_error(upstream: UpstreamSettings, error: object) -> UpstreamFailure:
-    """What an error object in the middle of a stream means."""
+def from_error(
+    upstream: UpstreamSettings, error: object, filled: Collection[str] = ()
+) -> UpstreamFailure:
+    """What an error object in the middle of a stream means; ``filled`` as in `from_status`."""
     fields = _plain(error)
     code = fields.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
-    return from_status(upstream, status, {}, json.dumps({"error": fields}))
+    return from_status(upstream, status, {}, json.dumps({"error": fields}), filled)
 
 
 def _bad_request(
-    upstream: UpstreamSettings, error: Mapping[str, Any], message: str
+    error: Mapping[str, Any], message: str, filled: Collection[str]
 ) -> UpstreamFailure:
-    """The caller's fault, unless the server names a field that only the settings fill."""
+    """Whose fault a refused request is, by the field that the server names.
+
+    One that only the settings fill is the operator's. One whose range was checked when the request came in, such as
+    ``seed``, is a matter of what this upstream supports, and another may. All else is the caller's: the next upstream
+    would refuse it too.
+    """
     param = str(error.get("param") or "").split(".")[0]
-    if param == "model" or param in upstream.extra_body:
-        return UpstreamFailure(
-            Outcome.BAD_REQUEST,
-            FailedPrecondition(
-                f"{message} (mend {param!r} in the upstream's settings)"
-            ),
-        )
+    if param == "model" or param in filled:
+        mend = f"{message} (mend {param!r} in the upstream's settings)"
+        return UpstreamFailure(Outcome.BAD_REQUEST, FailedPrecondition(mend))
+    if param in _CHECKED:
+        refused = InvalidArgument(_CHECKED[param], message)
+        return UpstreamFailure(Outcome.BAD_REQUEST, refused, blamed=False)
     kind = f"{error.get('type')} {error.get('code')} {message}".lower()
     field = "messages" if "context" in kind else ""
-    return UpstreamFailure(Outcome.BAD_REQUEST, InvalidArgument(field, message))
+    return UpstreamFailure(
+        Outcome.BAD_REQUEST,
+        InvalidArgument(field, message),
+        elsewhere=False,
+        blamed=False,
+    )
 
 
 def _parse(body: str) -> Mapping[str, Any]:

@@ -131,10 +131,8 @@ class ReplyReader:
         thought = delta.reasoning or getattr(delta, "reasoning_content", None)
         if delta.content or fragments or thought:
             self.begun = True
-        if delta.content:
-            if not isinstance(delta.content, str):
-                raise ValueError("the content of a delta is not text")
-            text = self._think.push(self._joiner.push(delta.content))
+        if content := _content(delta.content):
+            text = self._think.push(self._joiner.push(content))
             if text:
                 yield Text(text)
         for fragment in fragments:
@@ -146,19 +144,21 @@ class ReplyReader:
         if not isinstance(key, int):
             key = max(len(self._calls) - 1, 0)
         call = self._by_index.get(key)
-        chosen = _text(fragment.id, "id")
+        chosen = _text(fragment.id, "id of a tool call")
         if call is None or (chosen and call.id and chosen != call.id):
             call = _Fragments()
             self._calls.append(call)
             self._by_index[key] = call
         call.id = call.id or chosen
         if fragment.function:
-            call.name = call.name or _text(fragment.function.name, "name")
+            call.name = call.name or _text(
+                fragment.function.name, "name of a tool call"
+            )
             arguments = fragment.function.arguments
             if isinstance(arguments, dict):
                 call.arguments = json.dumps(arguments, ensure_ascii=False)
             else:
-                call.arguments += _text(arguments, "arguments")
+                call.arguments += _text(arguments, "arguments of a tool call")
 
     def _close(self) -> Iterator[Delta]:
         rest = self._think.push(self._joiner.finish()) + self._think.finish()
@@ -191,13 +191,21 @@ def _count(value: object) -> int:
     return min(max(value, 0), _MOST_TOKENS)
 
 
+def _content(value: object) -> str:
+    """The text of a delta: a string, null, or a list of parts, of which those that hold reasoning are left out."""
+    if not isinstance(value, list):
+        return _text(value, "content of a delta")
+    texts = [part.get("text") for part in _list(value) if part.get("type") == "text"]
+    return "".join(_text(text, "text of a delta's part") for text in texts)
+
+
 def _text(value: object, what: str) -> str:
-    """A field of a tool call; null is an empty one."""
+    """A field of a delta; null is an empty one."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
-    raise ValueError(f"the {what} of a tool call is not text")
+    raise ValueError(f"the {what} is not text")
 
 
 def _list(value: list[_Item] | None) -> list[_Item]:

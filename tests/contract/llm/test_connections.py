@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from services.llm.upstreams import openai_compatible
 from tests.fakes import upstream as fake
 from tests.fakes.running_llm import (
     Serve,
@@ -102,18 +101,6 @@ async def test_a_hugging_face_token_of_this_machine_is_not_sent_to_others(
     async with serve() as stub:
         await reply(stub)
     assert "authorization" not in upstream.exchanges[0].headers
-
-
-async def test_a_provider_is_asked_through_the_router_with_a_hugging_face_token(
-    serve: Serve, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    monkeypatch.setattr(openai_compatible, "ROUTER", upstream.url)
-    async with serve(base_url=None, provider="cerebras", model="org/m") as stub:
-        await reply(stub)
-    (exchange,) = upstream.exchanges
-    assert exchange.body["model"] == "org/m:cerebras"
-    assert exchange.headers["authorization"] == "Bearer hf_mine"
 
 
 async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(

@@ -17,6 +17,8 @@ from tests.fakes.running_llm import (
 )
 from tests.fakes.upstream import ScriptedUpstream, Step, chunk
 
+LEFT_ALONE = ("FAILED_PRECONDITION", "RESOURCE_EXHAUSTED")
+"""Whoever says so has said that asking again is no use yet."""
 CONTEXT = {"message": "exceeds the available context size", "code": 400}
 
 
@@ -43,7 +45,7 @@ CONTEXT = {"message": "exceeds the available context size", "code": 400}
         (fake.Answer([chunk(content="a"), Step.BREAK]), "UNAVAILABLE", "upstream_error", "broke off"),
     ],
 )  # fmt: skip
-async def test_each_failure_of_the_upstream_is_its_own_error_and_the_next_client_is_served(
+async def test_each_failure_of_the_upstream_is_its_own_error_and_the_next_client_is_served_if_that_is_any_use(
     serve: Serve,
     upstream: ScriptedUpstream,
     monkeypatch: pytest.MonkeyPatch,
@@ -61,7 +63,13 @@ async def test_each_failure_of_the_upstream_is_its_own_error_and_the_next_client
         error = await failure(stub)
         assert (error.code.name, attempts(outcome)) == (code, before + 1)
         assert says_what in error.message
-        assert text_of(await reply(stub)) == "Hello there."
+        if code not in LEFT_ALONE:
+            assert text_of(await reply(stub)) == "Hello there."
+            return
+        again = await failure(stub)
+        assert (again.code.name, len(upstream.exchanges)) == (code, 1)
+        assert says_what in again.message
+        assert "it rests for another" in again.message
 
 
 async def test_a_rate_limit_says_when_to_come_back(

@@ -8,6 +8,7 @@ import pytest
 
 from antiphon.v1 import llm_pb2
 from services.llm import upstreams
+from services.llm.patience import Patience
 from services.llm.prompt import Prompt
 from services.llm.settings import UpstreamSettings
 from services.llm.upstreams import Delta, Finish, Text, Usage
@@ -126,6 +127,31 @@ async def test_what_is_no_reply_is_a_bad_response_and_the_next_client_is_served(
         assert error.code.name == "UNAVAILABLE"
         assert (attempts("bad_response"), attempts("cancelled")) == (bad + 1, cancelled)
         assert text_of(await reply(stub)) == "Hello there."
+
+
+async def test_a_character_cut_between_two_packets_is_whole(
+    serve: Serve, upstream: ScriptedUpstream
+) -> None:
+    said = json.dumps(
+        {"choices": [{"index": 0, "delta": {"content": "grüß 🙂"}}]}, ensure_ascii=False
+    )
+    line = f"data: {said}\n\n".encode()
+    for cut in (line.index("ü".encode()) + 1, line.index("🙂".encode()) + 2):
+        steps = [line[:cut], line[cut:], chunk("stop"), fake.DONE]
+        upstream.answers.append(Answer(steps))
+    async with serve() as stub:
+        assert text_of(await reply(stub)) == "grüß 🙂"
+        assert text_of(await reply(stub)) == "grüß 🙂"
+
+
+async def test_content_in_parts_is_read_and_its_reasoning_left_out(
+    serve: Serve, upstream: ScriptedUpstream
+) -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "secret"}]}
+    parts = [thought, {"type": "text", "text": "Hi"}]
+    upstream.answers.append(Answer([chunk(content=parts), chunk("stop"), fake.DONE]))
+    async with serve() as stub:
+        assert text_of(await reply(stub)) == "Hi"
 
 
 @pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
@@ -250,7 +276,9 @@ class Buggy:
         self.settings = settings
         self._deltas = deltas
 
-    async def generate(self, prompt: Prompt) -> AsyncGenerator[Delta, None]:
+    async def generate(
+        self, prompt: Prompt, patience: Patience
+    ) -> AsyncGenerator[Delta, None]:
         for delta in self._deltas:
             yield delta
         raise LookupError("nobody thought of this")
@@ -266,18 +294,19 @@ class Buggy:
 
 
 @pytest.mark.parametrize(
-    "delta",
+    "deltas",
     [
-        Text("a"),
-        Text("\ud83d"),
-        Finish(llm_pb2.FINISH_REASON_STOP, Usage(prompt=-1)),
-        Finish(llm_pb2.FINISH_REASON_STOP, Usage(prompt=2**32)),
+        [],
+        [Text("a")],
+        [Text("\ud83d")],
+        [Text("a"), Finish(llm_pb2.FINISH_REASON_STOP, Usage(prompt=-1))],
+        [Text("a"), Finish(llm_pb2.FINISH_REASON_STOP, Usage(prompt=2**32))],
     ],
 )
 async def test_a_fault_of_our_own_is_not_counted_as_the_callers_leaving(
-    monkeypatch: pytest.MonkeyPatch, delta: Delta
+    monkeypatch: pytest.MonkeyPatch, deltas: list[Delta]
 ) -> None:
-    monkeypatch.setattr(upstreams, "create", lambda settings: Buggy(settings, delta))
+    monkeypatch.setattr(upstreams, "create", lambda settings: Buggy(settings, *deltas))
     before, cancelled = attempts("upstream_error"), attempts("cancelled")
     settings = {"name": "scripted", "base_url": "http://127.0.0.1:1/v1"}
     async with running_proxy(settings) as stub:

@@ -8,6 +8,7 @@ import pytest
 
 from services.llm import upstreams
 from services.llm.settings import LlmSettings, UpstreamSettings
+from services.llm_local.settings import LocalModelSettings
 from services.runtime.errors import FailedPrecondition
 
 
@@ -15,6 +16,10 @@ def upstream(**fields: Any) -> UpstreamSettings:
     if "provider" not in fields:
         fields.setdefault("base_url", "http://127.0.0.1:1/v1")
     return UpstreamSettings(**{"name": "x", **fields})
+
+
+def behind(settings: LlmSettings) -> dict[str, tuple[str, ...]]:
+    return {name: route.upstreams for name, route in settings.route_table().items()}
 
 
 def load(monkeypatch: pytest.MonkeyPatch, *configured: dict[str, Any]) -> LlmSettings:
@@ -25,8 +30,9 @@ def load(monkeypatch: pytest.MonkeyPatch, *configured: dict[str, Any]) -> LlmSet
 def test_the_default_is_the_local_server_with_a_slot_for_each_stream() -> None:
     settings = LlmSettings()
     (local,) = settings.upstreams
-    assert settings.alias_table() == {"default": "local"}
-    assert local.slots == settings.max_streams
+    assert behind(settings) == {"default": ("local",)}
+    assert local.slots == settings.max_streams == LocalModelSettings().slots
+    assert local.context_tokens == LocalModelSettings().context
 
 
 def test_upstreams_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,13 +42,54 @@ def test_upstreams_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         {"name": "near", "base_url": "http://127.0.0.1:1/v1"},
     )
     assert [u.name for u in settings.upstreams] == ["fast", "near"]
-    assert settings.alias_table() == {"default": "fast"}
+    assert behind(settings) == {"default": ("fast", "near")}
 
 
-def test_aliases_name_upstreams_and_the_default_comes_first() -> None:
-    configured = [upstream(name="a"), upstream(name="b")]
-    settings = LlmSettings(upstreams=configured, aliases={"small": "b"})
-    assert list(settings.alias_table().items()) == [("default", "a"), ("small", "b")]
+def test_routes_name_upstreams_in_order_and_the_default_comes_first() -> None:
+    settings = LlmSettings(
+        upstreams=[upstream(name="a"), upstream(name="b")],
+        routes={"small": "b", "both": ["b", "a"], "default": {"upstreams": ["a"]}},  # type: ignore[dict-item]
+    )
+    assert list(behind(settings).items()) == [
+        ("default", ("a",)),
+        ("small", ("b",)),
+        ("both", ("b", "a")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        ("gone", "gone"),
+        ([], "upstreams"),
+        (["x", "x"], "twice"),
+        ({"upstreams": ["x"], "hedge": 0.0}, "hedge"),
+        ({"upstreams": ["x"], "temperature": 3}, "temperature"),
+        ({"upstreams": ["x"], "nonsense": 1}, "nonsense"),
+    ],
+)
+def test_a_route_that_cannot_be_meant_is_refused_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    route: object,
+    says: str,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_LLM_ROUTES", json.dumps({"big": route}))
+    with pytest.raises(SystemExit):
+        load(monkeypatch, {"name": "x", "base_url": "http://x"})
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("hedge", "read"), [("true", True), ("false", False), ("1", 1.0), ("0.25", 0.25)]
+)
+def test_hedging_is_on_off_or_a_number_of_seconds(
+    monkeypatch: pytest.MonkeyPatch, hedge: str, read: bool | float
+) -> None:
+    monkeypatch.setenv("ANTIPHON_LLM_ROUTES", f'{{"big": {{"upstreams": ["x"], "hedge": {hedge}}}}}')  # fmt: skip
+    settings = load(monkeypatch, {"name": "x", "base_url": "http://x"})
+    route = settings.routes["big"]
+    assert (route.hedge, type(route.hedge)) == (read, type(read))
 
 
 @pytest.mark.parametrize(
@@ -65,15 +112,6 @@ def test_an_upstream_that_cannot_be_meant_is_refused_with_its_reason(
     with pytest.raises(SystemExit):
         load(monkeypatch, configured)
     assert says in capsys.readouterr().err
-
-
-def test_aliases_and_names_have_to_agree(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ANTIPHON_LLM_ALIASES", '{"big": "gone"}')
-    with pytest.raises(SystemExit):
-        LlmSettings.load([])
-    assert "gone" in capsys.readouterr().err
 
 
 def test_a_key_comes_from_its_variable_or_file_and_does_not_show(

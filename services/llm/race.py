@@ -1,0 +1,304 @@
+"""From a route and a prompt to one reply: upstreams one after the other, or two at once; the first word wins.
+
+Nothing of a reply has been passed on before somebody has won, so that until then every failure can be made good by
+the next upstream. Afterwards the winner's failure is the reply's.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from antiphon.v1 import llm_pb2, stage_pb2
+from services.llm import hedging
+from services.llm.attempt import Attempt
+from services.llm.breaker import Permit
+from services.llm.hedging import HedgeBudget
+from services.llm.patience import allot
+from services.llm.policies import HedgeSettings
+from services.llm.prompt import Prompt
+from services.llm.routing import Route, Station, last_resort
+from services.llm.upstreams import (
+    Delta,
+    Finish,
+    Outcome,
+    Text,
+    UpstreamFailure,
+)
+from services.llm.verdict import verdict
+from services.runtime import metrics
+from services.runtime.errors import AntiphonError, DeadlineExceeded
+from services.runtime.units import to_duration
+
+
+class Race:
+    """One request; it runs once."""
+
+    def __init__(
+        self,
+        route: Route,
+        prompt: Prompt,
+        budget: float | None,
+        settings: HedgeSettings,
+        hedges: HedgeBudget,
+    ) -> None:
+        """Start the clock.
+
+        Args:
+            route: where it may go.
+            prompt: with the route's parameters filled in.
+            budget: seconds left until the RPC's deadline; None without one.
+            settings: of hedging.
+            hedges: left for all requests together.
+
+        Raises:
+            InvalidArgument: nobody on the route takes such a prompt.
+        """
+        self._route = route
+        self._prompt = prompt
+        self._budget = budget
+        self._settings = settings
+        self._hedges = hedges
+        self._started = time.perf_counter()
+        self._waiting = deque(route.able(prompt))
+        self._resting: list[Station] = []
+        self._running: dict[asyncio.Task[None], Attempt] = {}
+        self._log: list[llm_pb2.Attempt] = []
+        self._reasons: dict[str, AntiphonError] = {}
+
+    async def run(self) -> AsyncGenerator[llm_pb2.GenerateResponse, None]:
+        """The reply, as what the caller is sent.
+
+        Raises:
+            AntiphonError: no upstream answered, the one that did broke off, or the budget ran out.
+        """
+        self._hedges.earn()
+        winner: Attempt | None = None
+        try:
+            winner = await self._first_to_answer()
+            self._cancel_others()
+            first = self._elapsed()
+            async with aclosing(winner.deltas()) as deltas:
+                while (delta := await self._next(deltas)) is not None:
+                    if isinstance(delta, Finish):
+                        await self._collect(won=True)
+                        yield self._summary(winner, delta, first)
+                    else:
+                        yield _response(delta)
+        except UpstreamFailure as failure:
+            raise failure.error from None
+        except TimeoutError:
+            self._conclude(winner, Outcome.TIMEOUT)
+            raise DeadlineExceeded(
+                "the reply did not come to its end before the RPC's deadline"
+            ) from None
+        except Exception:
+            # A fault of ours, told from a caller who left, which is no `Exception`.
+            self._conclude(winner, Outcome.UPSTREAM_ERROR)
+            raise
+        finally:
+            self._conclude(winner, self._cut_short())
+            self._cancel_others()
+            await self._collect(won=winner is not None)
+
+    async def _first_to_answer(self) -> Attempt:
+        """Ask upstream after upstream until one has begun.
+
+        Raises:
+            AntiphonError: none has.
+        """
+        self._start_next()
+        hedge_after = self._hedge_after()
+        while self._running:
+            done, _ = await asyncio.wait(
+                self._running,
+                timeout=hedge_after,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in [task for task in self._running if task in done]:
+                if (attempt := self._ended(task)) is not None:
+                    return attempt
+            if not done:
+                self._start_hedge()
+                hedge_after = None
+            elif not self._running:
+                self._start_next()
+                hedge_after = self._hedge_after()
+        raise verdict(list(self._reasons.items()), out_of_time=self._left() == 0)
+
+    def _ended(self, task: asyncio.Task[None]) -> Attempt | None:
+        """The attempt, if it has begun to answer.
+
+        Raises:
+            AntiphonError: it failed in a way that no other upstream makes good.
+        """
+        attempt = self._running[task]
+        error = task.exception()
+        if error is None:
+            del self._running[task]
+            if attempt.hedge:
+                metrics.HEDGES.labels(attempt.station.name, "won").inc()
+            return attempt
+        if not isinstance(error, UpstreamFailure):
+            raise error
+        del self._running[task]
+        self._note(attempt)
+        if attempt.hedge:
+            metrics.HEDGES.labels(attempt.station.name, "failed").inc()
+        if not error.elsewhere:
+            raise error.error
+        self._reasons[attempt.station.name] = error.error
+        return None
+
+    def _start_next(self) -> None:
+        """Ask the next upstream that may be asked, or else one that rests, if there is any left."""
+        while self._waiting:
+            station = self._waiting.popleft()
+            if permit := station.circuit.ask():
+                self._start(station, permit)
+                return
+            self._skip(station)
+        station_left = last_resort(self._resting)
+        self._resting.clear()
+        if station_left and (permit := station_left.circuit.ask(force=True)):
+            self._start(station_left, permit)
+
+    def _skip(self, station: Station) -> None:
+        self._resting.append(station)
+        self._reasons[station.name] = station.why_not()
+        skipped = Outcome.SKIPPED.value
+        self._log.append(llm_pb2.Attempt(upstream=station.name, outcome=skipped))
+        metrics.UPSTREAM_ATTEMPTS.labels(station.name, skipped).inc()
+
+    def _start(self, station: Station, permit: Permit, hedge: bool = False) -> None:
+        behind = sum(other.circuit.admits for other in self._waiting)
+        patience = allot(
+            station.upstream.settings, self._route.settings, self._left(), behind
+        )
+        attempt = Attempt(station, permit, self._prompt, patience, hedge)
+        self._running[asyncio.create_task(attempt.begin())] = attempt
+
+    def _hedge_after(self) -> float | None:
+        """Seconds until the one upstream that runs is late; None where nothing can be done about it."""
+        if len(self._running) != 1 or self._alongside() is None:
+            return None
+        (attempt,) = self._running.values()
+        return hedging.delay(
+            self._route.settings.hedge,
+            attempt.station.first_tokens,
+            self._settings,
+            attempt.permit.probe,
+        )
+
+    def _alongside(self) -> Station | None:
+        """The next upstream that may be asked while others run."""
+        running = [attempt.station for attempt in self._running.values()]
+        for station in self._waiting:
+            if station.circuit.admits and not any(
+                _same_slots(station, other) for other in running
+            ):
+                return station
+        return None
+
+    def _start_hedge(self) -> None:
+        station = self._alongside()
+        if station is None:
+            return
+        (late,) = self._running.values()
+        # Probes are rare by themselves, and whoever is chosen for one shall not wait because others were late today.
+        if not late.permit.probe and not self._hedges.spend():
+            metrics.HEDGES.labels(station.name, "refused").inc()
+        elif permit := station.circuit.ask():
+            self._waiting.remove(station)
+            self._start(station, permit, hedge=True)
+
+    def _cancel_others(self) -> None:
+        for task in self._running:
+            task.cancel()
+
+    async def _collect(self, won: bool) -> None:
+        """Wait until everybody else is gone, with their connections.
+
+        Args:
+            won: whether they were cancelled because another had answered.
+        """
+        while self._running:
+            task, attempt = next(iter(self._running.items()))
+            await asyncio.wait({task})
+            if not task.cancelled() and task.exception() is None:
+                # It won by a hair too late.
+                await attempt.close()
+            del self._running[task]
+            if won:
+                attempt.overtaken()
+            attempt.conclude(self._cut_short())
+            self._note(attempt)
+            if attempt.hedge:
+                metrics.HEDGES.labels(attempt.station.name, "lost").inc()
+
+    async def _next(self, deltas: AsyncGenerator[Delta, None]) -> Delta | None:
+        async with asyncio.timeout(self._left()):
+            return await anext(deltas, None)
+
+    def _summary(
+        self, winner: Attempt, finish: Finish, first: float
+    ) -> llm_pb2.GenerateResponse:
+        usage = finish.usage
+        settings = winner.station.upstream.settings
+        computed = to_duration(self._elapsed())
+        summary = llm_pb2.GenerateSummary(
+            finish_reason=finish.reason,
+            usage=llm_pb2.TokenUsage(
+                prompt=usage.prompt, cached=usage.cached, completion=usage.completion
+            ),
+            upstream=winner.station.name,
+            time_to_first_token=to_duration(first),
+            timings=stage_pb2.StageTimings(
+                computed=computed, first_result=to_duration(first)
+            ),
+            engine=stage_pb2.EngineInfo(engine=settings.kind, model=settings.model),
+        )
+        winner.conclude(Outcome.OK)
+        summary.attempts.extend([*self._log, winner.to_proto()])
+        for kind in ("prompt", "cached", "completion"):
+            count = getattr(usage, kind)
+            metrics.TOKENS.labels(winner.station.name, kind).inc(count)
+        return llm_pb2.GenerateResponse(summary=summary)
+
+    def _note(self, attempt: Attempt) -> None:
+        self._log.append(attempt.to_proto())
+
+    def _conclude(self, winner: Attempt | None, outcome: Outcome) -> None:
+        if winner is not None:
+            winner.conclude(outcome)
+
+    def _cut_short(self) -> Outcome:
+        """How a try ends that nobody waits for any more."""
+        return Outcome.TIMEOUT if self._left() == 0 else Outcome.CANCELLED
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _left(self) -> float | None:
+        if self._budget is None:
+            return None
+        return max(self._budget - self._elapsed(), 0.0)
+
+
+def _response(delta: Delta) -> llm_pb2.GenerateResponse:
+    if isinstance(delta, Text):
+        return llm_pb2.GenerateResponse(text=delta.text)
+    assert not isinstance(delta, Finish)
+    call = llm_pb2.ToolCall(
+        id=delta.id, name=delta.name, arguments_json=delta.arguments
+    )
+    return llm_pb2.GenerateResponse(tool_call=call)
+
+
+def _same_slots(one: Station, other: Station) -> bool:
+    """Whether they share a llama.cpp server: a second slot of it would only slow the first one down."""
+    a, b = one.upstream.settings, other.upstream.settings
+    if not (a.slots or b.slots) or a.base_url is None or b.base_url is None:
+        return False
+    return a.base_url.rstrip("/") == b.base_url.rstrip("/")
