@@ -14,38 +14,11 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoConfig, AutoProcessor, EncodecFeatureExtractor
 
 from services.tts.engines.qwen3.importing import qwen_tts
+from tests.models.checkpoints import qwen3_dimensions as dimensions
 from tests.models.checkpoints.cached import cached
 
 KINDS = ("custom_voice", "voice_design", "base")
 SMALL, LARGE = "0b6", "1b7"
-SPEAKERS = {
-    "serena": 3066,
-    "vivian": 3065,
-    "uncle_fu": 3010,
-    "ryan": 3061,
-    "aiden": 2861,
-    "ono_anna": 2873,
-    "sohee": 2864,
-    "eric": 2875,
-    "dylan": 2878,
-}
-DIALECTS = {"eric": "sichuan_dialect", "dylan": "beijing_dialect"}
-LANGUAGES = {
-    "chinese": 2055,
-    "english": 2050,
-    "german": 2053,
-    "italian": 2070,
-    "portuguese": 2071,
-    "spanish": 2054,
-    "japanese": 2058,
-    "korean": 2064,
-    "french": 2061,
-    "russian": 2069,
-    "beijing_dialect": 2074,
-    "sichuan_dialect": 2062,
-}
-END = 2150
-CODES = 2048
 _SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -70,103 +43,22 @@ _GENERATION = {
     "subtalker_top_k": 50,
     "max_new_tokens": 2048,
 }
-_TINY: dict[str, Any] = {
-    "text_hidden_size": 48,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "rope_scaling": {
-        "interleaved": True,
-        "mrope_section": [4, 2, 2],
-        "rope_type": "default",
-    },
-    "code_predictor_config": {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 16,
-    },
-}
-_FULL: dict[str, Any] = {
-    "text_hidden_size": 2048,
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "rope_scaling": {
-        "interleaved": True,
-        "mrope_section": [24, 20, 20],
-        "rope_type": "default",
-    },
-    "code_predictor_config": {
-        "hidden_size": 1024,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 5,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-    },
-}
-_WIDER = {"hidden_size": 2048, "intermediate_size": 6144}
-_TINY_CODEC: dict[str, Any] = {
-    "encoder_config": {
-        "sampling_rate": 24_000,
-        "audio_channels": 1,
-        "hidden_size": 32,
-        "num_filters": 4,
-        "num_residual_layers": 1,
-        "upsampling_ratios": [8, 6, 5, 4],
-        "codebook_size": CODES,
-        "codebook_dim": 16,
-        "vector_quantization_hidden_dimension": 16,
-        "num_quantizers": 16,
-        "num_semantic_quantizers": 1,
-        "num_hidden_layers": 1,
-        "intermediate_size": 64,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "sliding_window": 250,
-        "upsample_groups": 32,
-        "frame_rate": 12.5,
-    },
-    "decoder_config": {
-        "codebook_size": CODES,
-        "codebook_dim": 32,
-        "hidden_size": 32,
-        "latent_dim": 32,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "sliding_window": 72,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_quantizers": 16,
-        "upsample_rates": (8, 5, 4, 3),
-        "upsampling_ratios": (2, 2),
-        "decoder_dim": 32,
-        "max_position_embeddings": 8000,
-    },
-}
 
 
-def tiny(kind: str = "custom_voice", size: str = SMALL, end_after: int = 30) -> Path:
+def tiny(
+    kind: str = "custom_voice", size: str = SMALL, end_after: int | None = 30
+) -> Path:
     """A folder that ``Qwen3TTSModel.from_pretrained`` loads, made now if it is not there.
 
     Args:
         kind: one of `KINDS`.
         size: what the checkpoint says that it is; the dimensions are the same.
-        end_after: frames after which a sampled line ends on average.
+        end_after: frames after which a sampled line ends on average; None: it does not.
     """
     make = partial(_make, kind=kind, size=size, end_after=end_after)
-    return cached(f"qwen3-{kind}-{size}-{end_after}", (__file__,), make)
+    return cached(
+        f"qwen3-{kind}-{size}-{end_after}", (__file__, dimensions.__file__), make
+    )
 
 
 def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
@@ -178,7 +70,7 @@ def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
     from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
     from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
 
-    talker = {**_FULL, **(_WIDER if size == LARGE else {})}
+    talker = {**dimensions.FULL, **(dimensions.WIDER if size == LARGE else {})}
     dtype = dtype or torch.float32
     with tempfile.TemporaryDirectory() as folder:
         ids, _ = _make_tokenizer(Path(folder))
@@ -206,7 +98,7 @@ def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
     return package.Qwen3TTSModel(model, processor, _GENERATION)
 
 
-def _make(folder: Path, kind: str, size: str, end_after: int) -> None:
+def _make(folder: Path, kind: str, size: str, end_after: int | None) -> None:
     qwen_tts()
     from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
 
@@ -214,7 +106,7 @@ def _make(folder: Path, kind: str, size: str, end_after: int) -> None:
     ids, vocabulary = _make_tokenizer(folder)
     torch.manual_seed(0)
     model = Qwen3TTSForConditionalGeneration(
-        _config(kind, size, ids, vocabulary, _TINY)
+        _config(kind, size, ids, vocabulary, dimensions.TINY)
     ).eval()
     with torch.no_grad():
         _enliven(model.talker, end_after)
@@ -239,7 +131,7 @@ def _config(
         "enc_se_channels": 8,
     }
     predictor = {
-        "vocab_size": CODES,
+        "vocab_size": dimensions.CODES,
         "num_code_groups": 16,
         "rope_theta": 1_000_000,
         "max_position_embeddings": 65_536,
@@ -264,15 +156,18 @@ def _config(
             "position_id_per_seconds": 13,
             "pad_token_id": None,
             "codec_bos_id": 2149,
-            "codec_eos_token_id": END,
+            "codec_eos_token_id": dimensions.END,
             "codec_pad_id": 2148,
             "codec_think_id": 2154,
             "codec_nothink_id": 2155,
             "codec_think_bos_id": 2156,
             "codec_think_eos_id": 2157,
-            "codec_language_id": LANGUAGES,
-            "spk_id": SPEAKERS if custom else {},
-            "spk_is_dialect": {name: DIALECTS.get(name, False) for name in SPEAKERS}
+            "codec_language_id": dimensions.LANGUAGES,
+            "spk_id": dimensions.SPEAKERS if custom else {},
+            "spk_is_dialect": {
+                name: dimensions.DIALECTS.get(name, False)
+                for name in dimensions.SPEAKERS
+            }
             if custom
             else {},
             **talker,
@@ -281,7 +176,7 @@ def _config(
     )
 
 
-def _enliven(talker: Any, end_after: int) -> None:
+def _enliven(talker: Any, end_after: int | None) -> None:
     """Spread the weights out, so that codes depend on what came before, and let lines end."""
     drawn = torch.Generator().manual_seed(0)
     for name, weight in talker.named_parameters():
@@ -292,12 +187,15 @@ def _enliven(talker: Any, end_after: int) -> None:
     head.mul_(1.5)
     x = torch.randn(4, 64, head.shape[1], generator=drawn)
     states = talker.model(inputs_embeds=x).last_hidden_state.reshape(-1, x.shape[-1])
-    likeliest = (states @ head[:CODES].T / 0.9).topk(50, -1).values
-    chance = torch.log(torch.tensor(1.0 / max(2, end_after - 1)))
-    wanted = float(0.9 * (likeliest.logsumexp(-1).mean() + chance))
+    likeliest = (states @ head[: dimensions.CODES].T / 0.9).topk(50, -1).values
     mean = states.mean(0)
-    least = float(0.9 * likeliest[:, -1].mean())
-    head[END] = mean / mean.dot(mean) * max(wanted, least)
+    if end_after is None:
+        wanted = 0.0  # far from the likeliest
+    else:
+        chance = torch.log(torch.tensor(1.0 / max(2, end_after - 1)))
+        wanted = float(0.9 * (likeliest.logsumexp(-1).mean() + chance))
+        wanted = max(wanted, float(0.9 * likeliest[:, -1].mean()))
+    head[dimensions.END] = mean / mean.dot(mean) * wanted
 
 
 def _make_tokenizer(folder: Path) -> tuple[dict[str, int], int]:
@@ -349,7 +247,9 @@ def _make_codec(folder: Path) -> None:
     from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
 
     torch.manual_seed(0)
-    codec = Qwen3TTSTokenizerV2Model(Qwen3TTSTokenizerV2Config(**_TINY_CODEC)).eval()
+    codec = Qwen3TTSTokenizerV2Model(
+        Qwen3TTSTokenizerV2Config(**dimensions.TINY_CODEC)
+    ).eval()
     with torch.no_grad():
         # Codebooks are zeros at first: all codes would sound the same.
         for name, weight in (*codec.named_parameters(), *codec.named_buffers()):
@@ -357,7 +257,7 @@ def _make_codec(folder: Path) -> None:
                 weight.normal_(0.0, 1.0)
         for block in codec.decoder.decoder[1:5]:
             block.block[1].conv.weight.mul_(2.0)
-        codes = torch.randint(0, CODES, (2, 16, 20))
+        codes = torch.randint(0, dimensions.CODES, (2, 16, 20))
         last = codec.decoder.decoder[-1].conv
         last.weight.mul_(0.1 / codec.decoder(codes).std())
         last.bias.zero_()

@@ -19,7 +19,7 @@ from services.tts.engines.qwen3.warming import warm_up
 
 log = get_logger(__name__)
 
-CHUNKS = (2, 2, 2, 3, 4, 5, 6, 8)
+CHUNKS = (2, 2, 2, 2, 4, 4, 4, 4, 8)
 """Frames in each piece of a line; the last number goes on. 160 ms of speech are the first that is heard, and no piece
 takes longer to make than what was sent before it takes to play, down to a step of 0.8 of real time."""
 POSITIONS = 1024
