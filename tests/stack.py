@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from antiphon.cli.pipeline import PARTS, Port, plan
+from antiphon.cli.parts import PARTS
+from antiphon.cli.pipeline import Port, plan
 from antiphon.supervisor import State, Supervisor
 
 

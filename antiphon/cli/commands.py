@@ -200,7 +200,8 @@ def talk(
 def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -> None:
     """Start everything on this machine and keep it running until Ctrl-C.
 
-    Missing models are fetched first. What dies or hangs is started again; what cannot start at all stops everything.
+    Missing models are fetched first; another engine's by its process, while it loads. What dies or hangs is started
+    again; what cannot start at all stops everything.
     Settings are environment variables, or the YAML file that ANTIPHON_CONFIG names; `python -m services.stt --help`
     lists those of one process.
 
@@ -210,6 +211,8 @@ def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -
       antiphon up --without tts                        another machine speaks:
         ANTIPHON_GATEWAY_TTS=speaker:50053 antiphon up --without tts
       ANTIPHON_GATEWAY_PORT=6000 antiphon up           on another port
+      ANTIPHON_STT_ENGINE=parakeet antiphon up         with another engine, in .venv-stt-parakeet if that
+                                                       is there, or the Python that ANTIPHON_STT_PYTHON names
     """
     from rich.console import Console
 
@@ -261,24 +264,30 @@ def demo(recording: Path | None, output: Path, leave: bool | None) -> None:
 @click.option(
     "--list", "only_list", is_flag=True, help="Show what there is, fetch nothing."
 )
-def fetch(names: tuple[str, ...], only_list: bool) -> None:
-    """Fetch the models of the CPU default, or only the named ones. What is here already is not fetched again."""
-    from services.runtime import models
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Look up anew which commit a branch or tag on the Hub is.",
+)
+def fetch(names: tuple[str, ...], only_list: bool, update: bool) -> None:
+    """Fetch models ahead, so that nothing is downloaded later: those of the CPU default, or only the named ones.
 
-    catalogue = models.catalogue()
-    if unknown := [name for name in names if name not in catalogue]:
-        raise click.BadParameter(
-            f"there is no {', '.join(unknown)}; there are: {', '.join(catalogue)}"
-        )
-    chosen = [catalogue[name] for name in names or catalogue]
-    if only_list:
-        for model in chosen:
-            state = "here" if model.present else f"{model.megabytes} MB to fetch"
-            click.echo(f"{model.name}: {model.about} ({model.licence}); {state}")
-        click.echo(f"in {models.models_folder()}")
-        return
+    A MODEL is a name that --list shows, or one on the Hugging Face Hub: OWNER/NAME, OWNER/NAME@REVISION, with :FILE
+    behind it for one file. What is here already is not fetched again.
+
+    \b
+    Examples:
+      antiphon fetch
+      antiphon fetch nvidia/parakeet-tdt-0.6b-v3
+      antiphon fetch Systran/faster-whisper-small.en@main --update
+    """
+    from antiphon.cli.fetching import fetch_models, list_models
+
     with failures.Reported():
-        models.fetch(chosen, click.echo)
+        if only_list:
+            list_models(click.echo)
+        else:
+            fetch_models(names, update, click.echo)
 
 
 @main.command()

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import yaml
 
 from antiphon.cli.failures import CommandError
+from antiphon.cli.interpreters import PYTHON, find_interpreter
+from antiphon.cli.parts import PARTS, Part
 from antiphon.cli.upstreams import point_at
 from antiphon.supervisor import GrpcHealth, HttpHealth, Probe, ProcessSpec
 from services.runtime.settings import CONFIG_VARIABLE
 
-CONVERSATION_SERVICE = "antiphon.v1.Conversation"
 _USUAL_UPSTREAM = "127.0.0.1:8081"
 _EVERYWHERE = ("0.0.0.0", "::", "")
 STOP_SECONDS = 10.0
@@ -30,82 +31,6 @@ _SHARED = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 class BadPlan(CommandError):
     """The processes cannot be started like this; the message says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One process of the CPU default.
-
-    Attributes:
-        name: what people call it.
-        module: to be run.
-        section: of the settings; its variables begin with ``ANTIPHON_`` and the section's name.
-        ports: setting and default of each port; the first is the one that others use.
-        models: setting and name in the catalogue of each model that the default settings need.
-        service: full name of the gRPC service that it offers; empty: it speaks HTTP.
-        after: parts that it needs.
-    """
-
-    name: str
-    module: str
-    section: str
-    ports: tuple[tuple[str, int], ...]
-    models: tuple[tuple[str, str], ...]
-    service: str
-    after: tuple[str, ...] = ()
-
-    def variable(self, setting: str) -> str:
-        """The environment variable of a setting."""
-        return f"ANTIPHON_{self.section}_{setting}".upper()
-
-
-PARTS = (
-    Part(
-        "llm-local",
-        "services.llm_local",
-        "llm_local",
-        (("port", 8081),),
-        (("model", "smollm2-135m"),),
-        "",
-    ),
-    Part(
-        "stt",
-        "services.stt",
-        "stt",
-        (("port", 50051), ("metrics_port", 9461)),
-        (("model", "whisper-tiny-en"),),
-        "antiphon.v1.SpeechToText",
-    ),
-    Part(
-        "llm",
-        "services.llm",
-        "llm",
-        (("port", 50052), ("metrics_port", 9462)),
-        (),
-        "antiphon.v1.LanguageModel",
-        ("llm-local",),
-    ),
-    Part(
-        "tts",
-        "services.tts",
-        "tts",
-        (("port", 50053), ("metrics_port", 9463)),
-        (("model", "piper-joe-medium"),),
-        "antiphon.v1.TextToSpeech",
-    ),
-    Part(
-        "gateway",
-        "gateway",
-        "gateway",
-        (("port", 50050), ("metrics_port", 9460), ("http_port", 8080)),
-        (("voice_model", "silero-vad"), ("end_model", "smart-turn")),
-        CONVERSATION_SERVICE,
-        ("stt", "llm", "tts"),
-    ),
-)
-"""In the order in which they are shown."""
-
-NAMES = tuple(part.name for part in PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +85,7 @@ def plan(
 
     Raises:
         BadPlan: nothing is left, two ports are the same, or the settings file cannot be read.
+        BadInterpreter: the packages of an engine that is chosen are not installed.
     """
     chosen = [
         part
@@ -179,7 +105,7 @@ def plan(
     for part in chosen:
         host = _host(part, setting)
         reached = "127.0.0.1" if host in _EVERYWHERE else host
-        environment = dict(_SHARED)
+        environment: dict[str, str | None] = {**_SHARED}
         for name, _ in part.ports:
             number = numbers[part.variable(name)]
             environment[part.variable(name)] = str(number)
@@ -194,6 +120,9 @@ def plan(
         reached = f"[{reached}]" if ":" in reached else reached
         made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"
         environment |= _neighbours(part, made.addresses, setting)
+        # It is ours; the process would warn that it knows no such setting.
+        environment[part.variable(PYTHON)] = None
+        engine = str(setting(part, "engine") or part.engine)
         made.specs.append(
             ProcessSpec(
                 part.name,
@@ -201,11 +130,13 @@ def plan(
                 _probe(part, made.addresses[part.name]),
                 environment=environment,
                 after=part.after,
+                python=find_interpreter(part.name, engine, part.variable(PYTHON)),
             )
         )
-        made.models += [
-            model for name, model in part.models if setting(part, name) is None
-        ]
+        if engine == part.engine:
+            made.models += [
+                model for name, model in part.models if setting(part, name) is None
+            ]
     _refuse_equal(made.ports)
     return made
 

@@ -9,13 +9,8 @@ from rich.console import Console
 
 from antiphon.cli.board import Board
 from antiphon.cli.failures import CommandError
-from antiphon.cli.pipeline import (
-    CONVERSATION_SERVICE,
-    STOP_SECONDS,
-    BadPlan,
-    Plan,
-    taken,
-)
+from antiphon.cli.parts import CONVERSATION_SERVICE
+from antiphon.cli.pipeline import STOP_SECONDS, BadPlan, Plan, taken
 from antiphon.supervisor import CannotStart, GrpcHealth, Supervisor
 from services.runtime import models
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,12 +43,12 @@ class Child:
         output, written = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                spec.python,
                 "-P",
                 str(Path(leash.__file__)),
                 spec.module,
                 *spec.arguments,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment},
+                env=_environment(spec),
                 stdin=leashed,
                 stdout=written,
                 stderr=written,
@@ -112,3 +111,8 @@ class Child:
                 self._say(rest.decode(errors="replace"))
         finally:
             transport.close()
+
+
+def _environment(spec: ProcessSpec) -> dict[str, str]:
+    wanted = {**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment}
+    return {name: value for name, value in wanted.items() if value is not None}

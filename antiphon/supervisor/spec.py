@@ -1,5 +1,6 @@
 """What a process to be kept running is, and what is told about it."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,17 +18,19 @@ class ProcessSpec:
         module: Python module to run, as ``python -m`` would.
         probe: tells when it is ready.
         arguments: its command line.
-        environment: variables besides this process's own.
+        environment: variables besides this process's own; None takes one away.
         after: names of processes that must be ready before it starts; it is stopped before they are. Names of
             processes that are not supervised are passed over.
+        python: interpreter that runs it; default: this process's.
     """
 
     name: str
     module: str
     probe: Probe
     arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    python: str = sys.executable
 
 
 class State(Enum):

@@ -124,6 +124,12 @@ def fetch(
     return fetching.folder(update)
 
 
+def present(repository: str) -> bool:
+    """Whether a model of ``hub.toml`` is known to be here as a whole."""
+    entry = known()[repository]
+    return Cached(repository).complete(entry.revision, entry.files)
+
+
 class _Unreachable(Exception):
     """The Hub did not answer, or not as it should."""
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from antiphon.cli.pipeline import PARTS
+from antiphon.cli.parts import PARTS
 from tests.e2e.talking import PATIENCE
 
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import soundfile
 
-from antiphon.cli.pipeline import PARTS
+from antiphon.cli.parts import PARTS
 from tests.e2e.commands import antiphon
 from tests.e2e.house import LONGEST_ANSWER
 from tests.e2e.talking import FAMOUS, word_error_rate

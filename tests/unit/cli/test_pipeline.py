@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +14,9 @@ import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from antiphon.cli.commands import PROCESSES
-from antiphon.cli.pipeline import NAMES, BadPlan, plan, taken
+from antiphon.cli.interpreters import BadInterpreter
+from antiphon.cli.parts import NAMES
+from antiphon.cli.pipeline import BadPlan, plan, taken
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +25,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def _environment(name: str, **options: tuple[str, ...]) -> dict[str, str]:
+def _environment(name: str, **options: tuple[str, ...]) -> dict[str, str | None]:
     made = plan(**options)
     return dict(next(spec for spec in made.specs if spec.name == name).environment)
 
@@ -166,6 +170,87 @@ def test_each_model_of_a_process_is_fetched_unless_it_is_set(
     monkeypatch.setenv("ANTIPHON_GATEWAY_END_MODEL", "none")
     assert "silero-vad" in plan().models
     assert "smart-turn" not in plan().models
+
+
+@pytest.fixture
+def prefix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An environment of our own in a folder of its own, where no package is but ours."""
+    own = tmp_path / ".venv"
+    own.mkdir()
+    monkeypatch.setattr(sys, "prefix", str(own))
+    return own
+
+
+def _environment_beside(prefix: Path, name: str) -> str:
+    python = prefix.with_name(name) / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return str(python)
+
+
+needs_no_torch = pytest.mark.skipif(
+    find_spec("nemo") is not None, reason="Parakeet's packages are here"
+)
+
+
+@needs_no_torch
+@pytest.mark.parametrize("in_file", [True, False])
+def test_one_variable_swaps_an_engine_for_one_in_an_environment_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prefix: Path, in_file: bool
+) -> None:
+    python = _environment_beside(prefix, ".venv-stt-parakeet")
+    if in_file:
+        file = tmp_path / "antiphon.yaml"
+        file.write_text("stt: {engine: parakeet}\n")
+        monkeypatch.setenv("ANTIPHON_CONFIG", str(file))
+    else:
+        monkeypatch.setenv("ANTIPHON_STT_ENGINE", "parakeet")
+    made = plan()
+    pythons = {spec.name: spec.python for spec in made.specs}
+    assert pythons.pop("stt") == python
+    assert set(pythons.values()) == {sys.executable}
+    assert "whisper-tiny-en" not in made.models
+    assert "piper-joe-medium" in made.models
+
+
+@pytest.mark.parametrize("engine", ["whisper", ""])
+def test_the_default_engine_needs_its_model_and_no_other_environment(
+    monkeypatch: pytest.MonkeyPatch, prefix: Path, engine: str
+) -> None:
+    _environment_beside(prefix, ".venv-stt-whisper")
+    monkeypatch.setenv("ANTIPHON_STT_ENGINE", engine)
+    made = plan(only=("stt",))
+    assert made.specs[0].python == sys.executable
+    assert made.models == ["whisper-tiny-en"]
+
+
+@needs_no_torch
+@pytest.mark.usefixtures("prefix")
+@pytest.mark.parametrize(("stage", "engine"), [("stt", "parakeet"), ("tts", "qwen3")])
+def test_an_engine_that_is_not_installed_is_refused_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, stage: str, engine: str
+) -> None:
+    monkeypatch.setenv(f"ANTIPHON_{stage}_ENGINE".upper(), engine)
+    with pytest.raises(BadInterpreter) as raised:
+        plan()
+    assert f"make setup-models EXTRA={stage}-{engine}" in str(raised.value)
+    assert f"pip install 'antiphon[{stage}-{engine}]'" in str(raised.value)
+    assert f"ANTIPHON_{stage.upper()}_PYTHON" in str(raised.value)
+
+
+def test_a_stage_runs_in_the_python_that_the_user_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = _environment_beside(tmp_path / ".venv", "somewhere")
+    monkeypatch.setenv("ANTIPHON_TTS_ENGINE", "qwen3")
+    monkeypatch.setenv("ANTIPHON_TTS_PYTHON", python)
+    spec = plan(only=("tts",)).specs[0]
+    assert spec.python == python
+    # The stage itself knows no such setting and would say so.
+    assert spec.environment["ANTIPHON_TTS_PYTHON"] is None
+    monkeypatch.setenv("ANTIPHON_TTS_PYTHON", f"{python}3")
+    with pytest.raises(BadInterpreter, match=f"ANTIPHON_TTS_PYTHON={python}3"):
+        plan(only=("tts",))
 
 
 @pytest.mark.parametrize("content", [b"stt: {port: \xff\xfe}\n", b"stt: {port: 6001"])

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -204,6 +205,26 @@ async def test_grandchildren_end_with_their_parent(tmp_path: Path) -> None:
         assert not let_go.done()
     async with asyncio.timeout(20):
         await let_go
+
+
+async def test_a_variable_can_be_kept_from_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTIPHON_TEST", "ours")
+    spec = _spec("stt", "environment", "ANTIPHON_TEST")
+    spec = replace(spec, environment={**spec.environment, "ANTIPHON_TEST": None})
+    async with _running(spec) as (_, recorder):
+        assert ("stt", "ANTIPHON_TEST=None") in recorder.lines
+
+
+async def test_each_process_may_have_a_python_of_its_own(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "run by another"\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    other = replace(_spec("stt"), python=str(python))
+    async with _running(other, _spec("tts")) as (_, recorder):
+        assert ("stt", "run by another") in recorder.lines
+        assert ("tts", "run by another") not in recorder.lines
 
 
 async def test_the_environment_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
