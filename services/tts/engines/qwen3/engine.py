@@ -9,7 +9,8 @@ import torch
 from services.runtime.errors import EngineError
 from services.runtime.logs import get_logger
 from services.tts.engines import Capabilities, Line, Piece, Said, Speech
-from services.tts.engines.qwen3.codec import CodecDecoder, CodecStream
+from services.tts.engines.qwen3.codec import CodecStream
+from services.tts.engines.qwen3.codec_loading import load_codec
 from services.tts.engines.qwen3.prompts import Prompt, PromptBuilder
 from services.tts.engines.qwen3.sampling import predictor_sampling, talker_sampling
 from services.tts.engines.qwen3.seats import Seated, Seats
@@ -92,9 +93,8 @@ class Qwen3Engine:
         self._seats = Seats(self._talker, batch)
         self._open: set[Utterance] = set()
         self._most_open = _OPEN * batch
-        self._codec = CodecDecoder(
-            model.speech_tokenizer.model.decoder, self._most_open
-        )
+        decoder = model.speech_tokenizer.model.decoder
+        self._codec = load_codec(decoder, self._most_open)
         rate = int(model.speech_tokenizer.get_output_sample_rate())
         self._frame_seconds = self._codec.samples_per_frame / rate
         self._capabilities = Capabilities(
@@ -118,6 +118,7 @@ class Qwen3Engine:
     def warm_up(self) -> int:
         """Capture CUDA graphs, speak in every size, and measure how many lines keep up with their listeners."""
         self._talker.capture()
+        self._codec.capture(self._talker.sizes)
         return warm_up(self, self._talker.sizes, self._frame_seconds)
 
     def begin(self, line: Line) -> Utterance:

@@ -32,7 +32,7 @@ def warm_up(engine: BatchEngine, sizes: Sequence[int], frame_seconds: float) -> 
         frame_seconds: of audio that a step makes of each line.
 
     Returns:
-        How many lines it speaks in real time; 1 where it speaks not even that many.
+        How many lines it speaks in real time; 0 where it is slower.
 
     Raises:
         EngineError: the model does not work.
@@ -46,13 +46,7 @@ def warm_up(engine: BatchEngine, sizes: Sequence[int], frame_seconds: float) -> 
         taken.append((size, seconds))
         if seconds > allowed:
             break
-    carried = most_lines(taken, allowed)
-    if not carried:
-        log.warning(
-            "the model is slower than real time here: speech will break off",
-            real_time_factor=round(taken[0][1] / frame_seconds, 2),
-        )
-    return max(1, carried)
+    return most_lines(taken, allowed)
 
 
 def most_lines(taken: Sequence[tuple[int, float]], allowed: float) -> int:
