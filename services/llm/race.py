@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from antiphon.v1 import llm_pb2, stage_pb2
-from services.llm import hedging
+from google.protobuf.duration_pb2 import Duration
+
+from antiphon.v1 import llm_pb2
+from services.llm import hedging, responses
 from services.llm.attempt import Attempt
 from services.llm.breaker import Permit
 from services.llm.hedging import HedgeBudget
@@ -23,7 +25,6 @@ from services.llm.upstreams import (
     Delta,
     Finish,
     Outcome,
-    Text,
     UpstreamFailure,
 )
 from services.llm.verdict import verdict
@@ -78,14 +79,14 @@ class Race:
         try:
             winner = await self._first_to_answer()
             self._cancel_others()
-            first = self._elapsed()
+            first = to_duration(self._elapsed())
             async with aclosing(winner.deltas()) as deltas:
                 while (delta := await self._next(deltas)) is not None:
                     if isinstance(delta, Finish):
                         await self._collect(won=True)
-                        yield self._summary(winner, delta, first)
+                        yield self._end(winner, delta, first)
                     else:
-                        yield _response(delta)
+                        yield responses.response(delta)
         except UpstreamFailure as failure:
             raise failure.error from None
         except TimeoutError:
@@ -241,30 +242,18 @@ class Race:
         async with asyncio.timeout(self._left()):
             return await anext(deltas, None)
 
-    def _summary(
-        self, winner: Attempt, finish: Finish, first: float
+    def _end(
+        self, winner: Attempt, finish: Finish, first: Duration
     ) -> llm_pb2.GenerateResponse:
-        usage = finish.usage
-        settings = winner.station.upstream.settings
         computed = to_duration(self._elapsed())
-        summary = llm_pb2.GenerateSummary(
-            finish_reason=finish.reason,
-            usage=llm_pb2.TokenUsage(
-                prompt=usage.prompt, cached=usage.cached, completion=usage.completion
-            ),
-            upstream=winner.station.name,
-            time_to_first_token=to_duration(first),
-            timings=stage_pb2.StageTimings(
-                computed=computed, first_result=to_duration(first)
-            ),
-            engine=stage_pb2.EngineInfo(engine=settings.kind, model=settings.model),
-        )
+        settings = winner.station.upstream.settings
+        response = responses.summary(settings, finish, first, computed)
         winner.conclude(Outcome.OK)
-        summary.attempts.extend([*self._log, winner.to_proto()])
+        response.summary.attempts.extend([*self._log, winner.to_proto()])
         for kind in ("prompt", "cached", "completion"):
-            count = getattr(usage, kind)
+            count = getattr(finish.usage, kind)
             metrics.TOKENS.labels(winner.station.name, kind).inc(count)
-        return llm_pb2.GenerateResponse(summary=summary)
+        return response
 
     def _note(self, attempt: Attempt) -> None:
         self._log.append(attempt.to_proto())
@@ -284,16 +273,6 @@ class Race:
         if self._budget is None:
             return None
         return max(self._budget - self._elapsed(), 0.0)
-
-
-def _response(delta: Delta) -> llm_pb2.GenerateResponse:
-    if isinstance(delta, Text):
-        return llm_pb2.GenerateResponse(text=delta.text)
-    assert not isinstance(delta, Finish)
-    call = llm_pb2.ToolCall(
-        id=delta.id, name=delta.name, arguments_json=delta.arguments
-    )
-    return llm_pb2.GenerateResponse(tool_call=call)
 
 
 def _same_slots(one: Station, other: Station) -> bool:

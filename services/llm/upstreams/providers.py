@@ -32,6 +32,8 @@ NO_KEY = "none"
 
 _ROUTED_KEYS = "hf_"
 """How keys begin with which the library goes through the router, and not to the provider itself."""
+_ANY_PROVIDER = "auto"
+"""Leaves the choice to the router."""
 _threads = ThreadPoolExecutor(1, thread_name_prefix="hub")
 
 
@@ -76,7 +78,8 @@ class Provider:
         self._refused: str | None = None
         self._routed: Way | None = None
         if self._key.startswith(_ROUTED_KEYS):
-            model = f"{settings.model}:{settings.provider}"
+            auto = settings.provider == _ANY_PROVIDER
+            model = settings.model if auto else f"{settings.model}:{settings.provider}"
             self._routed = Way({"base_url": ROUTER}, model, ROUTER)
         set_client_factory(_hub_client)
 

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.inference._providers import PROVIDERS
+from huggingface_hub.inference._providers import (
+    CONVERSATIONAL_AUTO_ROUTER,
+    PROVIDERS,
+)
 
 from services.llm.upstreams import providers
 from tests.fakes.running_llm import (
@@ -125,6 +128,17 @@ async def test_a_model_that_the_provider_does_not_offer_is_said_and_passed_by(
         assert error.code.name == "FAILED_PRECONDITION"
         assert "not supported by provider cerebras" in error.message
         assert tried(await reply(stub)) == [("far", "skipped"), ("local", "ok")]
+
+
+async def test_the_choice_of_a_provider_may_be_left_to_the_router(
+    hugging_face: ScriptedUpstream, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CONVERSATIONAL_AUTO_ROUTER, "base_url", hugging_face.root)
+    async with running_proxy({**cerebras(model), "provider": "auto"}) as stub:
+        await reply(stub)
+    (exchange,) = hugging_face.exchanges
+    assert (exchange.path, exchange.body["model"]) == ("/v1/chat/completions", model)
+    assert hugging_face.hub_requests == 0
 
 
 async def test_a_provider_that_nobody_knows_is_said(
