@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from services.runtime.errors import EngineError, FailedPrecondition
 from services.tts.engines.qwen3.codec import CodecDecoder, CodecStream
 from tests.models.checkpoints.codec import RELEASED, make_decoder
+from tests.models.tts.codes import TOLERANCE, decode_whole, random_codes
 
-TOLERANCE = 1e-5
-"""Of each sample in float32, full scale being 1: rounding alone is 1e-6 at these weights. 16 bits go in steps of 3e-5."""
 FRAMES = 110
 """More than the window of 72, so that it slides."""
 
@@ -26,18 +25,6 @@ def decoder() -> Any:
 @pytest.fixture
 def codec(decoder: Any) -> CodecDecoder:
     return CodecDecoder(decoder, slots=4)
-
-
-def random_codes(
-    frames: int, seed: int = 1, codebooks: int = 16, size: int = 2048
-) -> Any:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(size, (frames, codebooks), generator=generator)
-
-
-def decode_whole(decoder: Any, codes: Any) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        return decoder(codes.T[None])[0, 0].numpy()
 
 
 def decode_in(

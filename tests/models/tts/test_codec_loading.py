@@ -16,6 +16,7 @@ from services.tts.engines.qwen3.codec_loading import (
     load_codec,
 )
 from tests.models.checkpoints.codec import make_decoder
+from tests.models.tts.codes import TOLERANCE, decode_whole, random_codes
 
 
 @pytest.fixture
@@ -27,16 +28,6 @@ def decoder() -> Any:
 def logged() -> Iterator[list[Any]]:
     with structlog.testing.capture_logs() as entries:
         yield entries
-
-
-def random_codes(frames: int, seed: int = 1) -> Any:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(2048, (frames, 16), generator=generator)
-
-
-def decode_whole(decoder: Any, codes: Any) -> Any:
-    with torch.inference_mode():
-        return decoder(codes.T[None])[0, 0].numpy()
 
 
 def shift(module: Any, inputs: Any, output: Any) -> Any:
@@ -88,7 +79,7 @@ def test_decoding_again_is_exact_where_its_context_reaches_back_to_the_start(
             np.concatenate(spoken),
             decode_whole(decoder, codes[row]),
             rtol=0,
-            atol=1e-5,
+            atol=TOLERANCE,
         )
 
 
@@ -99,7 +90,7 @@ def test_decoding_again_hears_the_end_of_its_context(decoder: Any) -> None:
     (audio,) = codec.decode([(stream, codes)])
     whole = decode_whole(decoder, torch.cat((reference, codes)))
     np.testing.assert_allclose(
-        audio, whole[20 * codec.samples_per_frame :], rtol=0, atol=1e-5
+        audio, whole[20 * codec.samples_per_frame :], rtol=0, atol=TOLERANCE
     )
     stream.close()
     with pytest.raises(EngineError, match="closed"):
@@ -124,4 +115,4 @@ def test_the_context_of_the_package_is_not_the_whole_past(decoder: Any) -> None:
             codec.decode([(stream, codes[at : at + 4])])[0] for at in range(0, 60, 4)
         ]
         errors.append(float(np.abs(np.concatenate(pieces) - whole).max()))
-    assert errors[1] < 1e-5 < errors[0]
+    assert errors[1] < TOLERANCE < errors[0]

@@ -25,7 +25,9 @@ class Pass:
         frames: of each row.
     """
 
-    def __init__(self, advance: Advance, codes: Tensor, slots: Tensor, audio: Tensor):
+    def __init__(
+        self, advance: Advance, codes: Tensor, slots: Tensor, audio: Tensor
+    ) -> None:
         """Prepare it.
 
         Args:
