@@ -20,6 +20,7 @@ class Options:
         tools: functions on offer.
         tool_choice: None for the model's own choice.
         sampling: how to choose tokens.
+        context: tokens that the model's prompt and reply may have together.
         policy: how it is held.
         speed: of the voice, relative.
     """
@@ -33,5 +34,6 @@ class Options:
     tools: tuple[llm_pb2.Tool, ...]
     tool_choice: llm_pb2.ToolChoice | None
     sampling: llm_pb2.Sampling
+    context: int
     policy: Policy
     speed: float

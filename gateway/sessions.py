@@ -4,7 +4,9 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from gateway.conversation import tokens
 from gateway.conversation.commands import Notice
+from gateway.conversation.context import Context
 from gateway.conversation.events import InputEnded
 from gateway.conversation.history import History
 from gateway.conversation.machine import Conversation
@@ -16,7 +18,7 @@ from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime import metrics
-from services.runtime.errors import Unavailable
+from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.logs import bound_contextvars
 
 
@@ -54,18 +56,14 @@ class Sessions:
         """A conversation; everything it opened is gone when the context is left.
 
         Raises:
+            InvalidArgument: the model has no room for anything but the instructions and the tools.
             Unavailable: the gateway is going away.
         """
         if self._finishing:
             raise Unavailable("this gateway is shutting down; try another")
+        history = History(options.instructions, self.settings.history_messages)
         conversation = Conversation(
-            options.policy,
-            History(
-                options.instructions,
-                self.settings.history_messages,
-                self.settings.history_characters,
-            ),
-            self.settings.budgets(),
+            options.policy, history, _context(options, history), self.settings.budgets()
         )
         listener = Listener(self._voice, options.input_rate)
         with bound_contextvars(conversation=(conversation_id := uuid.uuid4().hex)):
@@ -93,3 +91,18 @@ class Sessions:
         self._finishing = True
         for session in list(self._open):
             session.tell(InputEnded())
+
+
+def _context(options: Options, history: History) -> Context:
+    tools = sum(
+        tokens.of_tool(tool.name, tool.description, tool.parameters_json)
+        for tool in options.tools
+    )
+    context = Context(options.context, options.sampling.max_tokens, tools)
+    if not context.fits(history.beginning()):
+        raise InvalidArgument(
+            "config.instructions",
+            f"with the tools, they and the reply take the model's whole context of {options.context} tokens",
+            "shorter instructions, fewer tools, a smaller sampling.max_tokens, or a model that reads more",
+        )
+    return context

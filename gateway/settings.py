@@ -21,6 +21,9 @@ DEFAULT_INSTRUCTIONS = "You are a helpful voice assistant. Keep your answers sho
 MOST_TOKENS = 32_768
 """Of one answer, whoever asks."""
 
+UNKNOWN_CONTEXT = 32_768
+"""Tokens that a model is taken to read of which nobody says how many it does: hosted ones read as many, or more."""
+
 
 class GatewaySettings(ServiceSettings):
     """What the gateway can be told."""
@@ -77,15 +80,16 @@ class GatewaySettings(ServiceSettings):
     temperature: float | None = Field(
         None, ge=0, le=2, description="unset: as the upstream does"
     )
-    history_messages: int = Field(
-        64,
-        ge=2,
-        description="messages of a conversation that the model gets to read; beyond, the oldest half leaves",
+    context_tokens: int | None = Field(
+        None,
+        ge=256,
+        description="tokens that a prompt and its reply may have together; beyond, the oldest turns are left out of "
+        "prompts. Unset: as the model's stage says, and 32,768 where it does not know",
     )
-    history_characters: int = Field(
-        6_000,
-        ge=1_000,
-        description="likewise in characters; the local model's context holds about 7,000",
+    history_messages: int = Field(
+        400,
+        ge=2,
+        description="messages of a conversation that are remembered; beyond, the oldest half is forgotten",
     )
 
     endpointing: Endpointing = Field(

@@ -46,7 +46,7 @@ class Answer:
         decided: it is the assistant's turn; until then it is a draft.
         said_from: position where the utterance that it answers began; None where there was none.
         utterance: whose transcript is awaited; None where none is, or was.
-        prompt: what a draft was made from; empty where it is no draft, or was none.
+        prompt: what the model was asked; empty where it has not been, or will not be.
         text: written so far.
         pieces: in which the text came.
         tool_calls: made so far.

@@ -6,7 +6,8 @@ from dataclasses import replace
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
-from gateway.conversation.memory import Memory
+from gateway.conversation.context import TooLong
+from gateway.conversation.memory import INVALID_ARGUMENT, Memory
 from gateway.conversation.values import (
     Failure,
     Initiative,
@@ -89,6 +90,8 @@ class Answering:
             return
         self._drafts += 1
         prompt = self._memory.supposing(transcript.text)
+        if prompt is None:
+            return
         draft = Answer(
             self.next_ref(),
             self._policy,
@@ -228,9 +231,15 @@ class Answering:
         self.answer = answer
 
     def _generate(self, answer: Answer, now: float) -> None:
+        try:
+            prompt = self._memory.prompt()
+        except TooLong as error:
+            self.fail(Failure(Stage.GATEWAY, INVALID_ARGUMENT, str(error)), now)
+            return
         answer.opened = True
+        answer.prompt = prompt
         answer.since = now
-        self._out.append(c.Generate(answer.ref, self._memory.prompt()))
+        self._out.append(c.Generate(answer.ref, prompt))
 
     # --- what the stages say ------------------------------------------------------------------------------
 

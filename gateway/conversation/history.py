@@ -47,13 +47,11 @@ class History:
     Attributes:
         instructions: said to the model before everything else; empty for none.
         most_messages: kept; beyond them the oldest leave, whole exchanges, down to half.
-        most_characters: likewise.
         most_image_bytes: pictures kept; beyond them the oldest are forgotten, so that a prompt fits into a message.
     """
 
     instructions: str
-    most_messages: int = 64
-    most_characters: int = 6_000
+    most_messages: int = 400
     most_image_bytes: int = 3 * 1024 * 1024
     _messages: list[Message] = field(default_factory=list)
     _reply_index: int | None = None
@@ -69,9 +67,9 @@ class History:
             (Message(Speaker.SYSTEM, self.instructions),) if self.instructions else ()
         )
 
-    def prompt(self) -> tuple[Message, ...]:
-        """All messages, oldest first."""
-        return (*self.beginning(), *self._messages)
+    def messages(self) -> tuple[Message, ...]:
+        """What was said, oldest first."""
+        return tuple(self._messages)
 
     def add_user(self, text: str, images: tuple[Image, ...] = ()) -> None:
         """The user says or shows something.
@@ -152,9 +150,9 @@ class History:
 
         Down to half at once: each time, what upstreams have cached of the prompt is worth nothing.
         """
-        if self._fits(self.most_messages, self.most_characters):
+        if len(self._messages) <= self.most_messages:
             return
-        while not self._fits(self.most_messages // 2, self.most_characters // 2):
+        while len(self._messages) > self.most_messages // 2:
             starts = [
                 i
                 for i, message in enumerate(self._messages[: self._first_open_call()])
@@ -189,12 +187,6 @@ class History:
                 self._messages[index] = replace(
                     self._messages[index], text=text, images=tuple(kept)
                 )
-
-    def _fits(self, messages: int, characters: int) -> bool:
-        return (
-            len(self._messages) <= messages
-            and sum(len(m.text) for m in self._messages) <= characters
-        )
 
 
 def _joined(first: Message, second: Message) -> Message:

@@ -256,7 +256,8 @@ class Listening:
             and self._answering.answer is None
         ):
             utterance.prefilled = len(certain)
-            self._out.append(c.Prepare(self._memory.supposing(certain), False))
+            if (prompt := self._memory.supposing(certain)) is not None:
+                self._out.append(c.Prepare(prompt, False))
 
     def _speculate(
         self, utterance: Utterance, pause: Pause, asked_at: float, now: float

@@ -11,6 +11,7 @@ from typing import assert_never
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answering import Answering
+from gateway.conversation.context import Context
 from gateway.conversation.history import History
 from gateway.conversation.initiative import BEGINNING, SILENCE, Quiet
 from gateway.conversation.listening import Listening
@@ -24,14 +25,19 @@ class Conversation:
     Args:
         policy: how it is held.
         history: what was said before, and the instructions.
+        context: how much of it the model reads.
         budgets: seconds by share of the waterfall, and ``total``.
     """
 
     def __init__(
-        self, policy: Policy, history: History, budgets: Mapping[str, float]
+        self,
+        policy: Policy,
+        history: History,
+        context: Context,
+        budgets: Mapping[str, float],
     ) -> None:
         self._policy = policy
-        self._memory = Memory(history)
+        self._memory = Memory(history, context)
         self._out: list[c.Command] = []
         self._answering = Answering(policy, self._memory, budgets, self._out)
         self._listening = Listening(policy, self._memory, self._answering, self._out)

@@ -2,14 +2,15 @@
 
 from gateway.conversation.answer import Answer
 from gateway.conversation.calls import Calls
+from gateway.conversation.context import Context, TooLong
 from gateway.conversation.history import History, Message
 from gateway.conversation.values import Failure, Image, Outcome, Stage, ToolCall
 
 MOST_UNANSWERED = 32_768
 """Characters that a client may leave for later turns."""
 
-_INVALID_ARGUMENT = 3
-"""Number of the gRPC status code for a prompt that the model refuses."""
+INVALID_ARGUMENT = 3
+"""Number of the gRPC status code for a prompt that the model refuses, or could not read whole."""
 
 
 class Memory:
@@ -17,10 +18,12 @@ class Memory:
 
     Args:
         history: what was said before, and the instructions.
+        context: how much of it the model reads.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, context: Context) -> None:
         self._history = history
+        self._context = context
         self._calls = Calls()
         self._noted: list[tuple[str, tuple[Image, ...]]] = []
 
@@ -29,15 +32,25 @@ class Memory:
         return self._history.beginning()
 
     def prompt(self) -> tuple[Message, ...]:
-        """All messages, oldest first."""
-        return self._history.prompt()
+        """What the model is to read, oldest first.
 
-    def supposing(self, text: str) -> tuple[Message, ...]:
-        """The prompt that there would be if the user said ``text`` now; nothing is kept of it."""
-        supposed = Memory(self._history.copied())
+        Raises:
+            TooLong: there is no room in its context for what was said last.
+        """
+        return self._context.prompt(self.beginning(), self._history.messages())
+
+    def supposing(self, text: str) -> tuple[Message, ...] | None:
+        """The prompt that there would be if the user said ``text`` now, or None if the model had no room for it.
+
+        Nothing is kept of it.
+        """
+        supposed = Memory(self._history.copied(), self._context)
         supposed._calls = self._calls.copied()
         supposed.user_says(text)
-        return supposed.prompt()
+        try:
+            return supposed.prompt()
+        except TooLong:
+            return None
 
     def user_says(self, text: str) -> None:
         """The user's turn; results that have not come by now are not waited for."""
@@ -88,6 +101,7 @@ class Memory:
         self, answer: Answer, outcome: Outcome, heard: str, failure: Failure | None
     ) -> None:
         """An answer is over, and ``heard`` is what was heard of it."""
+        self._context.learn(answer.prompt, answer.usage.prompt)
         if outcome is Outcome.TOOL_CALLS:
             self._history.add_reply(heard, tuple(answer.tool_calls))
         else:
@@ -95,12 +109,11 @@ class Memory:
                 self._history.nothing_heard()
             self._history.add_reply(heard)
             self._calls.forget(answer.tool_calls)
-        if (
-            failure is not None
-            and failure.stage is Stage.LLM
-            and failure.code == _INVALID_ARGUMENT
-        ):
-            self._history.drop_unanswered()
+        if failure is not None and failure.code == INVALID_ARGUMENT:
+            if failure.stage is Stage.LLM:
+                self._context.refused(answer.prompt)
+            if failure.stage in (Stage.LLM, Stage.GATEWAY):
+                self._history.drop_unanswered()
         noted, self._noted = self._noted, []
         for text, images in noted:
             self._history.add_user(text, images)

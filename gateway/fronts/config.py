@@ -9,7 +9,7 @@ from antiphon.v1 import llm_pb2
 from gateway.conversation.values import Idle, Initiative, Policy
 from gateway.fronts.turns import seconds, to_turns
 from gateway.options import Options
-from gateway.settings import MOST_TOKENS, GatewaySettings
+from gateway.settings import MOST_TOKENS, UNKNOWN_CONTEXT, GatewaySettings
 from gateway.stages.directory import Abilities
 from services.runtime.contract import sample_rate
 from services.runtime.errors import InvalidArgument
@@ -68,6 +68,7 @@ def to_options(
         tools=_tools(config, abilities),
         tool_choice=_tool_choice(config),
         sampling=_sampling(config.sampling, settings),
+        context=_context(config.model, settings, abilities),
         policy=_policy(config, settings, abilities),
         speed=config.speed or 1.0,
     )
@@ -171,6 +172,15 @@ def _tool_choice(config: pb.ConversationConfig) -> llm_pb2.ToolChoice | None:
             "AUTO, NONE",
         )
     return choice
+
+
+def _context(asked: str, settings: GatewaySettings, abilities: Abilities) -> int:
+    """Tokens of prompt and reply together; the first model is the default."""
+    if settings.context_tokens is not None:
+        return settings.context_tokens
+    models = abilities.llm.models if abilities.llm else ()
+    said = [m.context_tokens for m in models if not asked or m.name == asked]
+    return (said[0] if said else 0) or UNKNOWN_CONTEXT
 
 
 def _policy(

@@ -63,6 +63,8 @@ class Script:
         spoke: is told for whom the voice has spoken another piece.
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
+        context_tokens: that the model says it reads.
+        prompt_tokens: counts those of a prompt.
         requests: every prompt received.
         before_prepared: awaited before a prompt counts as read ahead.
         prepared: every beginning of a prompt received.
@@ -91,6 +93,8 @@ class Script:
     spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
+    context_tokens: int = 8192
+    prompt_tokens: Callable[[llm_pb2.GenerateRequest], int] = lambda _request: 7
     before_prepared: Callable[[], "asyncio.Future[None] | None"] = lambda: None
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
@@ -192,7 +196,8 @@ class FakeLlm(LanguageModelServicer):
                 else:
                     await write(context, llm_pb2.GenerateResponse(tool_call=piece))
                 await _pause(self._script.behind_piece())
-            usage = llm_pb2.TokenUsage(prompt=7, completion=3)
+            counted = self._script.prompt_tokens(request)
+            usage = llm_pb2.TokenUsage(prompt=counted, completion=3)
             summary = llm_pb2.GenerateSummary(
                 finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
             )
@@ -212,7 +217,10 @@ class FakeLlm(LanguageModelServicer):
             prepare=self._script.prepares,
             models=[
                 llm_pb2.ModelAlias(
-                    name="default", tools=True, images=self._script.images
+                    name="default",
+                    tools=True,
+                    images=self._script.images,
+                    context_tokens=self._script.context_tokens,
                 )
             ],
         )

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.history import History, Speaker
+from gateway.conversation.context import Context
+from gateway.conversation.history import History, Message, Speaker
 from gateway.conversation.machine import Conversation
 from gateway.conversation.values import Outcome, Policy, Ref, Transcript, Usage
 
@@ -16,13 +17,14 @@ class Driver:
     """A conversation with a clock that a test sets, and audio that arrives as it is spoken."""
 
     policy: Policy = field(default_factory=Policy)
+    context: Context = field(default_factory=lambda: Context(8192))
     now: float = 100.0
     position: float = 0.0
     done: list[c.Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.history = History("Be kind.")
-        self.core = Conversation(self.policy, self.history, {})
+        self.core = Conversation(self.policy, self.history, self.context, {})
         self.done += self.core.begin(self.now)
 
     def tell(self, event: e.Event) -> list[c.Command]:
@@ -54,6 +56,10 @@ class Driver:
         self.hear(seconds)
         self.tell(e.SpeechPaused(self.position))
         return self.done[before:]
+
+    def remembered(self) -> tuple[Message, ...]:
+        """The prompt, if the model could read all of it."""
+        return self.history.beginning() + self.history.messages()
 
     def all(self, kind: type[c.Command]) -> list[c.Command]:
         return [command for command in self.done if isinstance(command, kind)]

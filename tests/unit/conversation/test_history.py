@@ -7,19 +7,19 @@ CALL = ToolCall("c1", "clock", "{}")
 
 
 def texts(history: History) -> list[str]:
-    return [message.text for message in history.prompt()]
+    return [message.text for message in history.messages()]
 
 
 def test_instructions_come_first_and_none_means_none() -> None:
-    assert History("Be kind.").prompt() == (Message(Speaker.SYSTEM, "Be kind."),)
-    assert History("").prompt() == ()
+    assert History("Be kind.").beginning() == (Message(Speaker.SYSTEM, "Be kind."),)
+    assert History("").beginning() == ()
 
 
 def test_what_the_user_says_twice_in_a_row_is_one_message() -> None:
     history = History("")
     history.add_user("Look:", (Image(b"1", "image/png"),))
     history.add_user("what is it?", (Image(b"2", "image/png"),))
-    (message,) = history.prompt()
+    (message,) = history.messages()
     assert (message.text, len(message.images)) == ("Look: what is it?", 2)
 
 
@@ -75,7 +75,7 @@ def test_a_result_stands_behind_its_call_whatever_was_said_since() -> None:
     history.add_reply("", (CALL,))
     history.add_user("", (Image(b"1", "image/png"),))
     history.add_tool_result("c1", "noon")
-    speakers = [message.speaker for message in history.prompt()]
+    speakers = [message.speaker for message in history.messages()]
     assert speakers == [Speaker.USER, Speaker.ASSISTANT, Speaker.TOOL, Speaker.USER]
 
 
@@ -84,26 +84,11 @@ def test_the_oldest_exchanges_leave_whole_and_half_of_them_at_once() -> None:
     for index in range(4):
         history.add_user(f"q{index}")
         history.add_reply(f"a{index}")
-    assert len(history.prompt()) == 8
+    assert len(history.messages()) == 8
     history.add_user("q4")
     assert texts(history) == ["q3", "a3", "q4"]
     history.cut_reply("a")
     assert texts(history) == ["q3", "a", "q4"]
-
-
-def test_long_messages_leave_by_their_characters() -> None:
-    history = History("", most_characters=100)
-    for index in range(9):
-        history.add_user(f"{index}" * 30)
-        history.add_reply("ok")
-    assert sum(len(text) for text in texts(history)) <= 100
-    assert texts(history)[-2] == "8" * 30
-
-
-def test_one_message_that_is_too_long_stays() -> None:
-    history = History("", most_characters=10)
-    history.add_user("x" * 50)
-    assert texts(history) == ["x" * 50]
 
 
 def test_pictures_beyond_what_a_prompt_holds_are_forgotten_oldest_first() -> None:
@@ -111,16 +96,16 @@ def test_pictures_beyond_what_a_prompt_holds_are_forgotten_oldest_first() -> Non
     history.add_user("", (Image(b"a" * 6, "image/png"),))
     history.add_reply("A cat.")
     history.add_user("And this?", (Image(b"b" * 6, "image/png"),))
-    first, _, last = history.prompt()
+    first, _, last = history.messages()
     assert (first.text, first.images) == (GONE, ())
     assert [image.data for image in last.images] == [b"b" * 6]
 
 
 def test_a_call_that_waits_for_its_result_is_not_forgotten() -> None:
-    history = History("", most_characters=100)
+    history = History("", most_messages=2)
     history.add_user("time?")
     history.add_reply("", (CALL,))
-    history.add_user("x" * 200)
+    history.add_user("And?")
     history.add_tool_result("c1", "noon")
-    speakers = [message.speaker for message in history.prompt()]
+    speakers = [message.speaker for message in history.messages()]
     assert speakers == [Speaker.USER, Speaker.ASSISTANT, Speaker.TOOL, Speaker.USER]

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.context import Context
+from gateway.conversation.memory import INVALID_ARGUMENT
 from gateway.conversation.values import (
     Endpointing,
     Failure,
@@ -50,8 +52,9 @@ policies = st.builds(
     greeting=st.sampled_from((None, Initiative(say="Hi."), Initiative(prompt="Hi!"))),
     idle=st.sampled_from((None, Idle(5.0, Initiative(say="Well?"), most=2))),
 )
-talks = st.tuples(policies, steps)
-Talk = tuple[Policy, list[tuple[str, int]]]
+sizes = st.sampled_from((90, 180, 8192))
+talks = st.tuples(policies, sizes, steps)
+Talk = tuple[Policy, int, list[tuple[str, int]]]
 
 
 class Chaos(Driver):
@@ -69,7 +72,10 @@ class Chaos(Driver):
                     self.prompts[ref] = messages
                 case c.NoteSpeculation(ref, Speculated.USED):
                     asked = self.prompts[ref]
-                    assert self.history.prompt()[: len(asked)] == asked
+                    assert any(
+                        self.remembered()[i : i + len(asked) - 1] == asked[1:]
+                        for i in range(1, len(self.remembered()))
+                    )
         return commands
 
     def act(self, action: str, which: int) -> None:
@@ -113,7 +119,7 @@ class Chaos(Driver):
                     )
                 )
             case "written":
-                self.tell(e.ReplyWritten(ref, Usage()))
+                self.tell(e.ReplyWritten(ref, Usage(prompt=which * 40)))
             case "clause":
                 self.tell(e.ClauseTaken(ref, which * 10))
             case "mark":
@@ -124,7 +130,8 @@ class Chaos(Driver):
             case "spoken":
                 self.tell(e.ReplySpoken(ref))
             case "fail":
-                self.tell(e.StageFailed(ref, Failure(Stage.LLM, 14, "gone")))
+                code = INVALID_ARGUMENT if which == 3 else 14
+                self.tell(e.StageFailed(ref, Failure(Stage.LLM, code, "gone")))
             case "say":
                 self.tell(e.TextSaid("hello", respond=True))
             case "say_nothing":
@@ -158,8 +165,8 @@ def tag(ref: Ref) -> str:
 
 
 def run(talk: Talk) -> Chaos:
-    policy, actions = talk
-    chaos = Chaos(policy)
+    policy, size, actions = talk
+    chaos = Chaos(policy, Context(size))
     for action, which in actions:
         chaos.act(action, which)
     chaos.tell(e.InputEnded())
@@ -225,7 +232,7 @@ def test_the_history_holds_no_word_of_a_revision_that_was_never_told(
 ) -> None:
     chaos = run(talk)
     told = {command.text for command in chaos.all(c.TellText)}
-    for message in chaos.history.prompt():
+    for message in chaos.history.messages():
         if message.speaker.value == "assistant":
             words = {f"[{word}" for word in message.text.split("[") if word[-1:] == "]"}
             assert words <= told

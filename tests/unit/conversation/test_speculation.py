@@ -58,9 +58,9 @@ def test_the_draft_has_the_prompt_that_the_turn_has() -> None:
     talker.tell(e.TextSaid("I am Ada.", respond=False))
     talker.pause("Three?")
     drafted = talker.all(c.Generate)[-1].messages
-    assert talker.history.prompt() != drafted
+    assert talker.remembered() != drafted
     talker.hear(0.3)
-    assert talker.history.prompt() == drafted
+    assert talker.remembered() == drafted
     assert prompt(talker)[-1] == ("user", "I am Ada. Three?")
 
 
@@ -73,7 +73,7 @@ def test_a_user_who_goes_on_cancels_the_draft_in_the_same_step() -> None:
     talker.hear(1.0)
     talker.sound(draft)
     assert talker.told() == []
-    assert talker.history.prompt() == talker.history.beginning()
+    assert talker.remembered() == talker.history.beginning()
     assert talker.speculated() == [Speculated.RESUMED]
 
 
@@ -240,7 +240,7 @@ def test_a_text_meanwhile_makes_a_new_draft_that_knows_it() -> None:
     assert prompt(talker) == [("user", "I am Ada. Why?")]
     assert talker.speculated() == [Speculated.SUPERSEDED]
     talker.hear(0.3)
-    assert talker.history.prompt() == talker.all(c.Generate)[-1].messages
+    assert talker.remembered() == talker.all(c.Generate)[-1].messages
 
 
 def test_a_picture_meanwhile_makes_a_new_draft_that_sees_it() -> None:
@@ -264,7 +264,7 @@ def test_a_tool_result_meanwhile_makes_a_new_draft_that_knows_it() -> None:
     talker.tell(e.ToolReturned("call_1", "noon"))
     assert prompt(talker)[-2:] == [("tool", "noon"), ("user", "Well?")]
     talker.hear(0.3)
-    assert talker.history.prompt() == talker.all(c.Generate)[-1].messages
+    assert talker.remembered() == talker.all(c.Generate)[-1].messages
 
 
 def test_a_tool_that_is_given_up_meanwhile_is_what_the_draft_knows_too() -> None:
@@ -274,7 +274,7 @@ def test_a_tool_that_is_given_up_meanwhile_is_what_the_draft_knows_too() -> None
     talker.hear(1.5)
     assert talker.core.state is State.POISED
     talker.hear(5.0)
-    assert talker.history.prompt() == talker.all(c.Generate)[-1].messages
+    assert talker.remembered() == talker.all(c.Generate)[-1].messages
 
 
 def test_what_the_client_says_was_heard_makes_a_new_draft_that_knows_it() -> None:
