@@ -1,17 +1,13 @@
 """The text-to-speech service, run on a free port, against its contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
-from antiphon.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
-from services.runtime.admission import Admission
+from antiphon.v1 import audio_pb2, tts_pb2
 from services.runtime.errors import (
     AntiphonError,
     DeadlineExceeded,
@@ -19,17 +15,23 @@ from services.runtime.errors import (
     InvalidArgument,
     from_rpc_error,
 )
-from services.runtime.server import bind, create_server
 from services.runtime.streams import first, send
 from services.runtime.units import to_seconds
-from services.tts.service import TextToSpeechService
-from services.tts.settings import TextToSpeechSettings
-from tests.fakes.calls import exchange
+from tests.fakes.running_tts import (
+    FLUSH,
+    Serve,
+    config,
+    heard,
+    kinds,
+    of_kind,
+    only,
+    refused,
+    running_voice,
+    speak,
+    text,
+    until,
+)
 from tests.fakes.voice import WORD_SECONDS, ScriptedEngine
-
-Stub = "tts_pb2_grpc.TextToSpeechAsyncStub"
-Serve = Callable[..., AbstractAsyncContextManager[Any]]
-Messages = list[tts_pb2.SynthesizeResponse]
 
 TEXTS = [
     "Sure, the **capital** of [France](http://x.y) is Paris. It costs $3.50 😀 to go there! ",
@@ -40,70 +42,7 @@ TEXTS = [
 
 @pytest.fixture
 def serve() -> Serve:
-    @asynccontextmanager
-    async def serve(
-        engine: ScriptedEngine | None = None, **changes: Any
-    ) -> AsyncIterator[Any]:
-        settings = TextToSpeechSettings(port=0, **changes)
-        service = TextToSpeechService(settings, engine or ScriptedEngine())
-        service.admission = Admission(settings.max_streams)
-        server = create_server(settings, service.admission)
-        service.register(server)
-        port = bind(server, settings)
-        await server.start()
-        await service.start()
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield tts_pb2_grpc.TextToSpeechStub(channel)
-        finally:
-            await server.stop(None)
-            await service.stop()
-
-    return serve
-
-
-def config(rate: int = 0, **fields: Any) -> tts_pb2.SynthesizeRequest:
-    audio_format = audio_pb2.AudioFormat(sample_rate=rate)
-    return tts_pb2.SynthesizeRequest(
-        config=tts_pb2.SynthesizeConfig(format=audio_format, **fields)
-    )
-
-
-def text(piece: str) -> tts_pb2.SynthesizeRequest:
-    return tts_pb2.SynthesizeRequest(text=piece)
-
-
-FLUSH = tts_pb2.SynthesizeRequest(flush=tts_pb2.Flush())
-
-
-async def speak(stub: Any, *requests: tts_pb2.SynthesizeRequest) -> Messages:
-    return await exchange(stub.Synthesize(), requests)
-
-
-async def refused(stub: Any, *requests: tts_pb2.SynthesizeRequest) -> AntiphonError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await speak(stub, *requests)
-    return from_rpc_error(caught.value, "tts")
-
-
-async def until(call: Any, kind: str) -> Messages:
-    """What comes up to the first message of a kind."""
-    messages: Messages = []
-    while not messages or messages[-1].WhichOneof("message") != kind:
-        messages.append(await call.read())
-    return messages
-
-
-def of_kind(messages: Messages, kind: str) -> list[Any]:
-    return [
-        getattr(message, kind)
-        for message in messages
-        if message.WhichOneof("message") == kind
-    ]
-
-
-def kinds(messages: Messages) -> list[str]:
-    return [message.WhichOneof("message") or "" for message in messages]
+    return running_voice
 
 
 @pytest.mark.parametrize("whole", TEXTS)
@@ -173,9 +112,9 @@ async def test_all_audio_arrives_whatever_the_rate(serve: Serve, rate: int) -> N
         messages = await speak(
             stub, config(rate), text("one two three. four five six.")
         )
-    heard = b"".join(audio.samples for audio in of_kind(messages, "audio"))
-    assert len(heard) / 2 == pytest.approx(6 * WORD_SECONDS * rate, abs=1)
-    loudest = np.abs(np.frombuffer(heard, "<i2")).max()
+    samples = np.frombuffer(heard(messages), "<i2")
+    assert len(samples) == pytest.approx(6 * WORD_SECONDS * rate, abs=1)
+    loudest = np.abs(samples).max()
     assert loudest == pytest.approx(0.5 * 32_767, rel=0.1)
 
 
@@ -296,9 +235,7 @@ async def test_cancelling_frees_a_stream_that_the_client_does_not_read(
             await call.write(text("word " * 100))
         await until(call, "audio")
         call.cancel()
-        described = None
-        while described is None or described.capacity.open:
-            described = await stub.Describe(tts_pb2.TextToSpeechDescribeRequest())
+        await only(stub, 0)
     assert len(engine.steps) < 20 * 100
 
 
@@ -326,9 +263,7 @@ async def test_cancelling_stops_the_engine(serve: Serve) -> None:
         await call.write(text("Stop right now please, before the end."))
         await asyncio.to_thread(engine.reached.wait)
         call.cancel()
-        described = None
-        while described is None or described.capacity.open:
-            described = await stub.Describe(tts_pb2.TextToSpeechDescribeRequest())
+        await only(stub, 0)
         engine.go_on.set()
         await asyncio.to_thread(engine.left.wait)
     assert "please" not in engine.steps
@@ -372,8 +307,10 @@ async def test_describe_tells_what_there_is(serve: Serve) -> None:
     assert list(told.voices[0].languages) == ["en-US", "en"]
     assert told.native_sample_rate == 16_000
     assert told.word_marks
+    assert told.speed
     assert not told.cloning
     assert not told.instructions
+    assert not told.reference_required
     assert told.capacity.streams == 3
 
 

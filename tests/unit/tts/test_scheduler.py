@@ -1,12 +1,15 @@
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.runtime.errors import EngineError
 from services.tts.engines import Delivery, Line, Piece
-from services.tts.engines.solo import SoloEngine
+from services.tts.engines.solo import batching
 from services.tts.scheduler import Reply, Saying, Scheduler
+from tests.fakes.chorus import ScriptedChorus, ScriptedSpeech
 from tests.fakes.voice import SAMPLE_RATE, WORD_SECONDS, ScriptedEngine
 
 MANNER = Delivery("alto", "en-US")
@@ -21,11 +24,23 @@ def line(text: str) -> Line:
 
 
 def scheduler(
-    engine: ScriptedEngine,
+    engine: ScriptedEngine | ScriptedChorus,
     max_ahead: float = 20.0,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> Scheduler:
-    return Scheduler(SoloEngine(engine), "script", max_ahead, clock)
+    made.append(Scheduler(batching(engine), "script", max_ahead, clock))
+    return made[-1]
+
+
+made: list[Scheduler] = []
+
+
+@pytest.fixture(autouse=True)
+async def stopped() -> AsyncIterator[None]:
+    """No thread outlives a test that fails."""
+    yield
+    while made:
+        await made.pop().stop()
 
 
 async def drain(saying: Saying) -> list[Piece]:
@@ -33,6 +48,10 @@ async def drain(saying: Saying) -> list[Piece]:
     while (piece := await saying.next()) is not None:
         pieces.append(piece)
     return pieces
+
+
+async def samples(saying: Saying) -> bytes:
+    return b"".join(piece.samples.tobytes() for piece in await drain(saying))
 
 
 async def begun(work: Scheduler, words: int = 1) -> Reply:
@@ -157,3 +176,181 @@ async def test_a_reply_knows_how_long_it_waited_and_was_computed() -> None:
     await work.stop()
     assert reply.queued > 0
     assert reply.computed > 0
+
+
+async def test_lines_of_several_replies_share_a_step_and_sound_as_alone() -> None:
+    texts = ["one two", "three four five", "six"]
+    alone = []
+    for each in texts:
+        work = scheduler(ScriptedChorus())
+        saying = work.say(Reply(), line(each))
+        work.start()
+        alone.append(await samples(saying))
+        await work.stop()
+    engine = ScriptedChorus()
+    work = scheduler(engine)
+    sayings = [work.say(Reply(), line(each)) for each in texts]
+    work.start()
+    assert [await samples(saying) for saying in sayings] == alone
+    await work.stop()
+    assert engine.sizes == [3, 3, 2, 1]
+    assert engine.closed
+
+
+async def test_a_step_takes_the_most_urgent_lines_in_the_order_of_their_urgency() -> (
+    None
+):
+    engine = ScriptedChorus(batch=3, stops_at="wait")
+    work = scheduler(engine)
+    work.start()
+    much, little = await begun(work, words=4), await begun(work, words=1)
+    blocker = work.say(Reply(), line("wait"))
+    await asyncio.to_thread(engine.reached.wait)
+    before = len(engine.steps)
+    more = work.say(much, line("a a"))
+    late = work.say(little, line("b b"))
+    first, second = work.say(Reply(), line("c c")), work.say(Reply(), line("d d"))
+    engine.go_on.set()
+    for saying in (blocker, first, second, late, more):
+        await drain(saying)
+    await work.stop()
+    steps = engine.steps[before:]
+    assert steps[0] == ("c c", "d d", "b b")
+    assert [set(step) for step in steps[:3]] == [{"c c", "d d", "b b"}] * 3
+    assert steps[3:] == [("a a",)] * 3
+
+
+async def test_what_is_closed_is_out_of_the_next_step() -> None:
+    engine = ScriptedChorus(stops_at="two")
+    work = scheduler(engine)
+    closing = work.say(Reply(), line("one two three four"))
+    other = work.say(Reply(), line("a b c d"))
+    work.start()
+    await asyncio.to_thread(engine.reached.wait)
+    closing.close()
+    engine.go_on.set()
+    await drain(other)
+    await work.stop()
+    held = engine.steps.index(("one two three four", "a b c d"))
+    assert engine.events[held + 3 : held + 5] == [
+        ("close", "one two three four"),
+        ("step", ("a b c d",)),
+    ]
+
+
+async def test_a_reply_too_far_ahead_keeps_its_place_and_goes_on_unchanged() -> None:
+    text = "one two three four five six"
+    work = scheduler(ScriptedChorus())
+    whole = work.say(Reply(), line(text))
+    work.start()
+    alone = await samples(whole)
+    await work.stop()
+
+    engine = ScriptedChorus()
+    work = scheduler(engine, max_ahead=0.25)
+    held, other = Reply(), Reply()
+    saying = work.say(held, line(text))
+    passing = work.say(other, line("a b c d e f g h"))
+    work.wrote(other, 10.0)
+    work.start()
+    assert len(await drain(passing)) == 8
+    assert sum(text in lines for lines in engine.steps) == 4
+    work.wrote(held, 10.0)
+    assert await samples(saying) == alone
+    await work.stop()
+
+
+@pytest.mark.parametrize("broken", [{"fails_on": "bad"}, {"breaks_on": "bad"}])
+async def test_a_line_fails_alone_or_with_its_step(broken: dict[str, str]) -> None:
+    engine = ScriptedChorus(batch=2, **broken)
+    work = scheduler(engine)
+    failing = work.say(Reply(), line("good bad good"))
+    beside = work.say(Reply(), line("good good good"))
+    work.start()
+    with pytest.raises(EngineError):
+        await drain(failing)
+    behind = work.say(Reply(), line("good good"))
+    if "breaks_on" in broken:
+        with pytest.raises(EngineError):
+            await drain(beside)
+    else:
+        assert len(await drain(beside)) == 3
+    assert len(await drain(behind)) == 2
+    await work.stop()
+    assert sorted(told for kind, told in engine.events if kind == "close") == sorted(
+        ["good bad good", "good good good", "good good"]
+    )
+
+
+class Mute(ScriptedChorus):
+    """Takes nothing on, and cannot even stop."""
+
+    def begin(self, line: Line) -> ScriptedSpeech:
+        if line.text == "no":
+            raise ZeroDivisionError
+        speech = super().begin(line)
+        if line.text == "stuck":
+            speech.close = lambda: 1 / 0  # type: ignore[assignment,method-assign]
+        return speech
+
+
+async def test_a_line_that_is_not_taken_on_or_not_given_up_harms_no_other() -> None:
+    work = scheduler(Mute())
+    refused, stuck = work.say(Reply(), line("no")), work.say(Reply(), line("stuck"))
+    fine = work.say(Reply(), line("fine and well"))
+    work.start()
+    with pytest.raises(EngineError):
+        await drain(refused)
+    assert len(await drain(stuck)) == 1
+    assert len(await drain(fine)) == 3
+    await work.stop()
+
+
+def waits(work: str) -> tuple[float, float]:
+    """How many waits were counted, and their sum."""
+    labels = {"stage": "tts", "work": work}
+    found = (
+        REGISTRY.get_sample_value(f"antiphon_queue_wait_seconds_{what}", labels)
+        for what in ("count", "sum")
+    )
+    count, total = (each or 0.0 for each in found)
+    return count, total
+
+
+async def test_waiting_is_counted_for_the_first_step_and_where_others_went_first() -> (
+    None
+):
+    engine = ScriptedChorus(batch=1)
+    now = 0.0
+    count, total = waits("first")
+    work = scheduler(engine, clock=lambda: now)
+    first = work.say(Reply(), line("one two three"))
+    now = 2.0
+    work.start()
+    # The step that only reads the line and those that follow one on the other are no waits.
+    await drain(first)
+    assert waits("first") == (count + 1, total + 2.0)
+    await work.stop()
+
+
+async def test_the_warm_up_tells_what_was_measured_and_happens_where_the_work_does() -> (
+    None
+):
+    threads = []
+
+    class Noting(ScriptedChorus):
+        def warm_up(self) -> int | None:
+            threads.append(threading.current_thread())
+            return 7
+
+        def begin(self, line: Line) -> ScriptedSpeech:
+            threads.append(threading.current_thread())
+            return super().begin(line)
+
+    work = scheduler(Noting())
+    assert await work.warm_up() == 7
+    work.start()
+    await drain(work.say(Reply(), line("one")))
+    await work.stop()
+    assert len(set(threads)) == 1
+    assert threads[0] is not threading.current_thread()
