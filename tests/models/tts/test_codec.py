@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.runtime.errors import EngineError, FailedPrecondition
@@ -51,6 +53,32 @@ def test_any_chunking_is_the_whole_decode(
     whole = decode_whole(decoder, codes)
     assert streamed.dtype == np.float32
     assert len(streamed) == FRAMES * codec.samples_per_frame == len(whole)
+    np.testing.assert_allclose(streamed, whole, rtol=0, atol=TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Any, CodecDecoder]:
+    """A window of few frames, and few samples a frame."""
+    decoder = make_decoder(
+        upsample_rates=(3, 2), upsampling_ratios=(2,), sliding_window=6
+    )
+    return decoder, CodecDecoder(decoder, slots=2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 20), min_size=1, max_size=12),
+    context=st.integers(0, 15),
+)
+def test_no_way_to_cut_it_is_heard(
+    small: tuple[Any, CodecDecoder], sizes: list[int], context: int
+) -> None:
+    decoder, codec = small
+    codes = random_codes(context + sum(sizes) + 1)
+    stream = codec.open(codes[:context])
+    streamed = decode_in(codec, stream, codes[context:], [*sizes, 1])
+    stream.close()
+    whole = decode_whole(decoder, codes)[context * codec.samples_per_frame :]
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=TOLERANCE)
 
 

@@ -143,7 +143,7 @@ class CodecDecoder:
     def fix_shapes(self, sizes: Sequence[int]) -> None:
         """Decode in few shapes from now on, each of them a CUDA graph where that can be had.
 
-        A pass is some seven hundred small kernels, which otherwise wait for the host to launch them.
+        A pass is some six hundred small kernels, which otherwise wait for the host to launch them.
 
         Args:
             sizes: numbers of rows that batches are filled up to.
