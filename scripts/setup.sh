@@ -98,10 +98,10 @@ fetch_models() {
   shift
   folder="${ANTIPHON_MODELS:-${XDG_CACHE_HOME:-$HOME/.cache}/antiphon/models}"
   made_from="$folder $(digest services/runtime/models.toml)"
-  stamped models "$made_from" && [ -d "$folder" ] && return
+  stamped fetched "$made_from" && [ -d "$folder" ] && return
   say "Fetching the models of $about"
   "$venv/bin/antiphon" fetch "$@"
-  stamp models "$made_from"
+  stamp fetched "$made_from"
 }
 
 check_machine() {
