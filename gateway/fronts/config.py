@@ -56,6 +56,10 @@ def to_options(
         )
     if config.speed and not 0.5 <= config.speed <= 2.0:
         raise InvalidArgument("config.speed", f"is {config.speed:g}", "0.5 to 2.0")
+    if config.speed not in (0.0, 1.0) and abilities.tts and not abilities.tts.speed:
+        raise InvalidArgument(
+            "config.speed", "this voice has a speed of its own only", "1.0, or 0"
+        )
     return Options(
         instructions=config.instructions or settings.instructions,
         voice=config.voice,

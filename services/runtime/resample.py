@@ -1,7 +1,9 @@
 """Resampling of streams, with state: no clicks between chunks, and hardly any delay.
 
-By FFmpeg's resampler, through PyAV: it holds back 1-2 ms. libsoxr's streams hold back 20-70 ms, which a listener
-would wait for.
+By FFmpeg's resampler, through PyAV. Between 8, 16, 22.05, 24 and 48 kHz it holds back 0.7-2 ms; sines up to 0.42 of the
+lower rate come out 60-100 dB over all that is not them. libsoxr's streams (medium quality and better) have 86 dB up to
+0.45, but hold back 35-75 ms, which a listener would wait for; its low quality still holds back 20 ms, and loses 6 dB
+at 0.42.
 """
 
 import av

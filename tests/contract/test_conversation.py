@@ -79,6 +79,15 @@ async def test_half_close_finishes_the_turn_in_progress(
     assert await client.next() is None
 
 
+async def test_a_voice_that_can_speaks_as_fast_as_it_is_told(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.any_speed = True
+    client = await Client.open(gateway, speed=1.25)
+    await ask(client)
+    assert [config.speed for config in script.voiced] == [1.25]
+
+
 async def test_history_reaches_the_model_whole(
     gateway: RunningGateway, script: Script
 ) -> None:
@@ -106,6 +115,7 @@ async def test_audio_before_config_is_refused(gateway: RunningGateway) -> None:
         ({"language": "xx"}, "config.language", "en"),
         ({"model": "huge"}, "config.model", "default"),
         ({"speed": 9.0}, "config.speed", "0.5 to 2.0"),
+        ({"speed": 1.2}, "config.speed", "1.0, or 0"),
         (
             {"input_format": {"encoding": 7}},
             "config.input_format.encoding",

@@ -63,6 +63,8 @@ class Script:
         spoke: is told for whom the voice has spoken another piece.
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
+        any_speed: whether the voice says that it can speak faster and slower.
+        voiced: every config the voice received.
         context_tokens: that the model says it reads.
         prompt_tokens: counts those of a prompt.
         requests: every prompt received.
@@ -93,6 +95,8 @@ class Script:
     spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
+    any_speed: bool = False
+    voiced: list[tts_pb2.SynthesizeConfig] = field(default_factory=list)
     context_tokens: int = 8192
     prompt_tokens: Callable[[llm_pb2.GenerateRequest], int] = lambda _request: 7
     before_prepared: Callable[[], "asyncio.Future[None] | None"] = lambda: None
@@ -236,6 +240,7 @@ class FakeTts(TextToSpeechServicer):
 
     async def _speak(self, context: object) -> None:
         first = await read(context)
+        self._script.voiced.append(first.config)
         started = tts_pb2.SynthesisStarted(format=first.config.format, voice="scripted")
         await write(context, tts_pb2.SynthesizeResponse(started=started))
         characters, sequence, position = 0, 0, 0.0
@@ -271,7 +276,8 @@ class FakeTts(TextToSpeechServicer):
         self, _request: object, _context: object
     ) -> tts_pb2.TextToSpeechDescribeResponse:
         return tts_pb2.TextToSpeechDescribeResponse(
-            voices=[tts_pb2.Voice(name="scripted", languages=["en"])]
+            voices=[tts_pb2.Voice(name="scripted", languages=["en"])],
+            speed=self._script.any_speed,
         )
 
 
