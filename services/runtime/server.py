@@ -1,8 +1,10 @@
 """The life of a service's process: settings, logs, server, warm-up, SERVING, drain, end. Once, for all services."""
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import ClassVar
@@ -25,6 +27,8 @@ KEEPALIVE_SECONDS = 20
 
 
 LAST_MESSAGES_SECONDS = 1.0
+LOADING_GRACE_SECONDS = 2.0
+"""For a process to end that is told to while it loads."""
 
 
 class Service(ABC):
@@ -103,6 +107,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            _leave_soon()
             starting.cancel()
             await asyncio.wait({starting})
         else:
@@ -130,6 +135,17 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         if provider is not None:
             await asyncio.to_thread(provider.shutdown)
     log.info("stopped")
+
+
+def _leave_soon() -> None:
+    """End the process even if threads are busy.
+
+    Loading a model, and downloading one for minutes, cannot be interrupted and would be waited for. Nothing is lost:
+    what has come of a download stays.
+    """
+    leave = threading.Timer(LOADING_GRACE_SECONDS, os._exit, (0,))
+    leave.daemon = True
+    leave.start()
 
 
 def create_server(settings: ServiceSettings, admission: Admission) -> grpc.aio.Server:
