@@ -23,6 +23,7 @@ from services.stt.engines import (
     Utterance,
 )
 from services.stt.engines.grouping import group
+from services.stt.engines.parakeet_loading import restore
 from services.stt.engines.parakeet_network import (
     Network,
     Unwanted,
@@ -68,20 +69,16 @@ class Parakeet:
     """A FastConformer transducer.
 
     Args:
-        options: ``model`` may be a ``.nemo`` archive, a folder with one, or the id of a repository on the Hub with one.
-
-    Raises:
-        FailedPrecondition: the model cannot be had, is not one of this kind, or not for this device.
+        network: the model.
+        name: of the model, as its publisher has it.
+        options: what else the engine is told.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
-        device = _device(options.device)
-        precision = _precision(options.precision, device)
-        archive = find_file(options.model or DEFAULT_MODEL, ".nemo")
-        self._name = archive.stem
-        self._network = Network(archive, device, precision, options.threads)
-        self._costs = _ON_GPU if self._network.on_gpu else _ON_CPU
+    def __init__(self, network: Network, name: str, options: EngineOptions) -> None:
+        self._network = network
+        self._name = name
         self._options = options
+        self._costs = _ON_GPU if network.on_gpu else _ON_CPU
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -208,7 +205,14 @@ def _precision(asked: str, device: str) -> str:
 def load(options: EngineOptions) -> Parakeet:
     """Load a model of Parakeet's kind.
 
+    Args:
+        options: ``model`` may be a ``.nemo`` archive, a folder with one, or the id of a repository on the Hub with one.
+
     Raises:
-        FailedPrecondition: it cannot be had.
+        FailedPrecondition: the model cannot be had, is not one of this kind, or not for this device.
     """
-    return Parakeet(options)
+    device = _device(options.device)
+    precision = _precision(options.precision, device)
+    archive = find_file(options.model or DEFAULT_MODEL, ".nemo")
+    network = Network(restore(archive, device), device, precision, options.threads)
+    return Parakeet(network, archive.stem, options)

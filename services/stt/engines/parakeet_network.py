@@ -7,7 +7,6 @@ mode. Here the preprocessor, the encoder and the label-looping decoder are calle
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from omegaconf import OmegaConf, open_dict
 
 from services.runtime.errors import EngineError
 from services.runtime.logs import get_logger
-from services.stt.engines.parakeet_loading import quantize, restore
+from services.stt.engines.parakeet_loading import quantize
 from services.stt.engines.parakeet_text import Token
 
 log = get_logger(__name__)
@@ -51,10 +50,10 @@ class Encoded:
 
 
 class Network:
-    """The model of a ``.nemo`` archive, on its device.
+    """A model on its device.
 
     Args:
-        archive: the file.
+        model: of NeMo's, as `parakeet_loading.restore` gives it; it is changed for good.
         device: "cpu" or "cuda".
         precision: "float32", "bfloat16" or "int8" (dynamically quantized linear layers of the encoder, CPU).
         threads: CPU threads.
@@ -63,16 +62,11 @@ class Network:
         rate: Hz.
         frame_seconds: one frame of the encoder.
         on_gpu: whether it runs on one.
-
-    Raises:
-        FailedPrecondition: the archive holds no transducer that NeMo can load.
     """
 
-    def __init__(
-        self, archive: Path, device: str, precision: str, threads: int
-    ) -> None:
+    def __init__(self, model: Any, device: str, precision: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._model = model = restore(archive, device)
+        self._model = model.to(device)
         self._device = torch.device(device)
         self.on_gpu = device == "cuda"
         self.rate = int(model.cfg.preprocessor.sample_rate)

@@ -148,15 +148,18 @@ def speech(seconds: float, seed: int) -> NDArray[np.float32]:
     return signal.astype(np.float32)
 
 
-def calibrate(model: Any, blanks: float = 0.6) -> None:
+def calibrate(model: Any, blanks: float = 0.6, seconds: float = 4.0) -> None:
     """Let tokens depend on the audio.
 
     Args:
         model: changed in place.
         blanks: share of frames without a token.
+        seconds: length of each of the eight signals that it is fitted to.
     """
     with torch.no_grad():
-        signal = torch.from_numpy(np.stack([speech(4.0, seed) for seed in range(8)]))
+        signal = torch.from_numpy(
+            np.stack([speech(seconds, seed) for seed in range(8)])
+        )
         lengths = torch.full((len(signal),), signal.shape[1])
         encoded, _ = model(input_signal=signal, input_signal_length=lengths)
         frames = encoded.transpose(1, 2).reshape(-1, encoded.shape[1])
