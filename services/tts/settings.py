@@ -43,8 +43,8 @@ class TextToSpeechSettings(ServiceSettings):
     model: str = Field(
         "",
         description="weights, in the engine's words. piper: a name of the catalogue, the path of an .onnx with its "
-        ".onnx.json beside it, or REPOSITORY:FILE.onnx on the Hugging Face Hub. qwen3: a folder, or a REPOSITORY on "
-        "the Hub. Default: "
+        ".onnx.json beside it, or REPOSITORY:FILE.onnx on the Hugging Face Hub. qwen3: a folder, or OWNER/NAME or "
+        "OWNER/NAME@REVISION on the Hub. Default: "
         + ", ".join(f"{model} for {name}" for name, model in DEFAULT_MODELS.items()),
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
