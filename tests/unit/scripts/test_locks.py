@@ -1,10 +1,13 @@
-"""The locks of the engines on PyTorch agree with each other, and can be installed without PyTorch's build for CUDA."""
+"""The locks hold what the project asks for; those of the engines on PyTorch agree, and can do without CUDA."""
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
 ENGINES = ("stt-parakeet", "tts-qwen3")
@@ -43,6 +46,45 @@ def _without_torch(lock: Path) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+def _wanted(extra: str) -> list[Requirement]:
+    """Requirements of an extra, those of extras that it names and of the package itself included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = [Requirement(text) for text in project["dependencies"]]
+    for text in project["optional-dependencies"][extra]:
+        requirement = Requirement(text)
+        if requirement.name != "antiphon":
+            found.append(requirement)
+        for other in requirement.extras if requirement.name == "antiphon" else ():
+            found += _wanted(other)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [
+        ("local", ("local", "build")),
+        ("dev", ("dev",)),
+        ("stt-parakeet", ("stt-parakeet", "build")),
+        ("tts-qwen3", ("tts-qwen3", "build")),
+        ("models", ("models",)),
+    ],
+)
+def test_a_lock_holds_what_the_project_asks_for(
+    name: str, extras: tuple[str, ...]
+) -> None:
+    pins: dict[str, list[str]] = {}
+    for pin in _pins(_lock(name).read_text()):
+        package, _, version = pin.partition("==")
+        pins.setdefault(canonicalize_name(package), []).append(version)
+    for extra in extras:
+        for wanted in _wanted(extra):
+            versions = pins.get(canonicalize_name(wanted.name))
+            assert versions, f"run make lock: {name}.lock has no {wanted.name}"
+            assert all(wanted.specifier.contains(version) for version in versions), (
+                f"run make lock: {name}.lock has {wanted.name} {versions}, not {wanted}"
+            )
 
 
 def test_a_requirement_is_left_out_with_its_hashes_and_all_others_are_kept(
