@@ -1,8 +1,11 @@
-"""What the calls to all stages have in common: one task a call, failures become events, nothing is left open."""
+"""What the calls to all stages have in common: one task a call, failures become events, nothing is left open.
+
+A replica that is full, or gone, is survived by opening the same RPC again: the channel takes the next one. That works
+as long as nothing has come of the call that could not come twice.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -10,8 +13,17 @@ import grpc
 
 from gateway.conversation.events import Event, StageFailed
 from gateway.conversation.values import Failure, Ref, Stage
-from services.runtime.errors import AntiphonError, EngineError, from_rpc_error
+from services.runtime.errors import (
+    AntiphonError,
+    EngineError,
+    Full,
+    Unavailable,
+    from_rpc_error,
+)
+from services.runtime.logs import get_logger
 from services.runtime.streams import read, send
+
+log = get_logger(__name__)
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -21,22 +33,29 @@ Sink = Callable[[Event], None]
 
 Metadata = tuple[tuple[str, str], ...]
 
+TRIES = 3
+"""Replicas that are asked for one thing. They fail at once or not at all, so that this costs little of a turn's time."""
+
 
 class StageCall(ABC):
-    """One RPC to a stage.
+    """One thing that is asked of a stage: an RPC, or several where replicas are full or gone.
 
     Args:
         stage: whom to put a failure down to.
         ref: the revision that the call works for.
         sink: takes what comes.
+        timeout: seconds for all of it.
     """
 
-    def __init__(self, stage: Stage, ref: Ref, sink: Sink) -> None:
+    def __init__(self, stage: Stage, ref: Ref, sink: Sink, timeout: float) -> None:
         self._stage = stage
         self.ref = ref
         self._sink = sink
+        self._deadline = asyncio.get_running_loop().time() + timeout
         self._rpc: grpc.aio.Call | None = None
         self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._repeatable = True
 
     def start(self) -> asyncio.Task[None]:
         """Open the call; the caller owns the task."""
@@ -48,6 +67,7 @@ class StageCall(ABC):
     def cancel(self) -> None:
         """Nobody needs the call any more; nothing will come of it, and its task ends."""
         self._sink = _nowhere
+        self._cancelled = True
         if self._rpc is not None:
             # Not the task: grpc never frees the message that a read was waiting for when it was cancelled itself.
             self._rpc.cancel()
@@ -55,12 +75,32 @@ class StageCall(ABC):
             self._task.cancel()
 
     async def _run(self) -> None:
+        tries = 1
+        while (error := await self._try()) is not None:
+            again = self._repeatable and isinstance(error, Full | Unavailable)
+            if not again or tries == TRIES or self._cancelled:
+                self._fail(error)
+                return
+            tries += 1
+            log.warning(
+                "a replica is full or gone; the next one is asked",
+                stage=self._stage.value,
+                reason=error.message,
+            )
+
+    async def _try(self) -> AntiphonError | None:
+        """Returns why it did not work; None if it did."""
         try:
             await self._talk()
         except grpc.aio.AioRpcError as error:
-            self._fail(from_rpc_error(error, self._stage.value))
+            return from_rpc_error(error, self._stage.value)
         except AntiphonError as error:
-            self._fail(error)
+            return error
+        return None
+
+    def _time_left(self) -> float:
+        """Seconds."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     def _fail(self, error: AntiphonError) -> None:
         code: int = error.code.value[0]
@@ -68,7 +108,7 @@ class StageCall(ABC):
 
     @abstractmethod
     async def _talk(self) -> None:
-        """Open the RPC and take it to its end."""
+        """Open the RPC and take it to its end; clears ``_repeatable`` where it must not be opened again."""
 
     def _ended_early(self) -> EngineError:
         return EngineError(
@@ -77,20 +117,25 @@ class StageCall(ABC):
 
 
 class Outgoing(Generic[Request]):
-    """Messages on their way into a bidirectional call, in order.
+    """Messages on their way into a bidirectional call, in order; kept, in case they have to be sent again.
 
     Bounded by what it carries: a conversation hands it at most the audio of one utterance, or one reply's text.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Request] = deque()
+        self._messages: list[Request | None] = []
         self._more = asyncio.Event()
         self._finished = False
 
-    def put(self, message: Request) -> None:
-        """One more message."""
-        self._waiting.append(message)
+    def put(self, message: Request) -> int:
+        """One more message; returns its number."""
+        self._messages.append(message)
         self._more.set()
+        return len(self._messages) - 1
+
+    def drop(self, number: int) -> None:
+        """This message has done its work, and is not sent again."""
+        self._messages[number] = None
 
     def finish(self) -> None:
         """Half-close behind the last message."""
@@ -98,23 +143,26 @@ class Outgoing(Generic[Request]):
         self._more.set()
 
     async def write_to(self, call: "grpc.aio.StreamStreamCall[Any, Any]") -> None:
-        """Write until `finish`, then half-close."""
+        """Write from the first message on, until `finish`; then half-close."""
+        sent = 0
         while True:
-            await self._more.wait()
             self._more.clear()
-            while self._waiting:
-                if not await send(call, self._waiting.popleft()):
+            while sent < len(self._messages):
+                message = self._messages[sent]
+                sent += 1
+                if message is not None and not await send(call, message):
                     return
             if self._finished:
                 await call.done_writing()
                 return
+            await self._more.wait()
 
 
 class BidirectionalCall(StageCall, Generic[Request, Response]):
     """A call that is written and read at the same time."""
 
-    def __init__(self, stage: Stage, ref: Ref, sink: Sink) -> None:
-        super().__init__(stage, ref, sink)
+    def __init__(self, stage: Stage, ref: Ref, sink: Sink, timeout: float) -> None:
+        super().__init__(stage, ref, sink, timeout)
         self._outgoing: Outgoing[Request] = Outgoing()
 
     @abstractmethod
@@ -131,7 +179,8 @@ class BidirectionalCall(StageCall, Generic[Request, Response]):
         ended = False
         try:
             while (response := await read(call)) is not None:
-                ended = await self._take(response)
+                if ended := await self._take(response):
+                    self._repeatable = False
             if not ended:
                 raise self._ended_early()
         finally:

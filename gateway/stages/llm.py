@@ -42,19 +42,19 @@ class Reply(StageCall):
         metadata: Metadata,
         timeout: float,
     ) -> None:
-        super().__init__(Stage.LLM, ref, sink)
+        super().__init__(Stage.LLM, ref, sink, timeout)
         self._stub = stub
         self._request = request
         self._metadata = metadata
-        self._timeout = timeout
 
     async def _talk(self) -> None:
         self._rpc = call = self._stub.Generate(
-            self._request, timeout=self._timeout, metadata=self._metadata
+            self._request, timeout=self._time_left(), metadata=self._metadata
         )
         ended = False
         try:
             while (response := await read(call)) is not None:
+                self._repeatable = False
                 match response.WhichOneof("message"):
                     case "text":
                         self._sink(TextWritten(self.ref, response.text))

@@ -27,7 +27,7 @@ _FRAME_BYTES = BYTES_PER_SECOND * 80 // 1000
 
 
 class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
-    """One utterance on its way through the recognizer.
+    """One utterance on its way through the recognizer; through another one from its beginning, if that is gone.
 
     Args:
         stub: of the stage.
@@ -55,15 +55,15 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         metadata: Metadata,
         timeout: float,
     ) -> None:
-        super().__init__(Stage.STT, ref, sink)
+        super().__init__(Stage.STT, ref, sink, timeout)
         self._stub = stub
         self._metadata = metadata
-        self._timeout = timeout
         self._tape = tape
         self._start = start
         self._sent = start
         self._held = False
         self._over = False
+        self._checkpoints: dict[int, int] = {}
         config = TranscribeConfig(
             turn=turn,
             format=AudioFormat(sample_rate=SAMPLE_RATE),
@@ -81,7 +81,8 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         """Ask for a transcript up to here, and hold audio back from here."""
         self._send(whole_frames=False)
         self._held = True
-        self._outgoing.put(TranscribeRequest(checkpoint=Checkpoint(id=number)))
+        message = TranscribeRequest(checkpoint=Checkpoint(id=number))
+        self._checkpoints[number] = self._outgoing.put(message)
 
     def resume(self) -> None:
         """The user goes on."""
@@ -107,7 +108,7 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
     def _open(
         self,
     ) -> "grpc.aio.StreamStreamCall[TranscribeRequest, TranscribeResponse]":
-        return self._stub.Transcribe(timeout=self._timeout, metadata=self._metadata)
+        return self._stub.Transcribe(timeout=self._time_left(), metadata=self._metadata)
 
     async def _take(self, response: TranscribeResponse) -> bool:
         match response.WhichOneof("message"):
@@ -118,6 +119,9 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
                 )
             case "checkpointed":
                 checkpointed = response.checkpointed
+                asked = self._checkpoints.pop(checkpointed.id, None)
+                if asked is not None:
+                    self._outgoing.drop(asked)
                 transcript = self._transcript(checkpointed.transcript)
                 self._sink(CheckpointHeard(self.ref, checkpointed.id, transcript))
             case "final":

@@ -43,11 +43,10 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         metadata: Metadata,
         timeout: float,
     ) -> None:
-        super().__init__(Stage.TTS, ref, sink)
+        super().__init__(Stage.TTS, ref, sink, timeout)
         self._stub = stub
         self._room = room
         self._metadata = metadata
-        self._timeout = timeout
         self._bytes_per_second = config.format.sample_rate * PCM_BYTES
         self._outgoing.put(SynthesizeRequest(config=config))
 
@@ -62,7 +61,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
     def _open(
         self,
     ) -> "grpc.aio.StreamStreamCall[SynthesizeRequest, SynthesizeResponse]":
-        return self._stub.Synthesize(timeout=self._timeout, metadata=self._metadata)
+        return self._stub.Synthesize(timeout=self._time_left(), metadata=self._metadata)
 
     async def _take(self, response: SynthesizeResponse) -> bool:
         await self._room.wait()
@@ -71,6 +70,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
                 if response.segment.spoken:
                     self._sink(ClauseTaken(self.ref, response.segment.end))
             case "audio":
+                self._repeatable = False
                 audio = response.audio
                 seconds = len(audio.samples) / self._bytes_per_second
                 self._sink(
@@ -79,6 +79,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
                     )
                 )
             case "mark":
+                self._repeatable = False
                 self._sink(
                     MarkSpoken(
                         self.ref, response.mark.characters, to_seconds(response.mark.at)

@@ -263,7 +263,7 @@ async def test_an_answer_that_fails_ahead_is_made_anew(
     def fail() -> None:
         setattr(script, gate, lambda: None)
         failures.put_nowait(None)
-        raise Unavailable("gone")
+        raise EngineError("broken")
 
     setattr(script, gate, fail)
     client = await Client.open(gateway)
