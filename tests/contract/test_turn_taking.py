@@ -16,7 +16,7 @@ from gateway.conversation.values import (
     Transcript,
     TurnTaking,
 )
-from services.runtime.errors import InvalidArgument, Unavailable
+from services.runtime.errors import EngineError, InvalidArgument
 from services.runtime.units import to_duration
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_gateway import Client, RunningGateway, running
