@@ -50,14 +50,14 @@ class Circuit:
         self,
         settings: CircuitSettings,
         clock: Callable[[], float],
-        watch: Callable[[State], None] = lambda state: None,
+        watch: Callable[[State, UpstreamFailure | None], None] = lambda *_: None,
     ) -> None:
         """Closed.
 
         Args:
             settings: when it opens and for how long.
             clock: monotonic, in seconds.
-            watch: told of each new state.
+            watch: told of each new state, and of the failure where one brought it about.
         """
         self.state = State.CLOSED
         self.why: UpstreamFailure | None = None
@@ -167,8 +167,8 @@ class Circuit:
         self._rests += 1
         self._failures = 0
         self._recent.clear()
-        self._become(State.OPEN)
+        self._become(State.OPEN, failure)
 
-    def _become(self, state: State) -> None:
+    def _become(self, state: State, why: UpstreamFailure | None = None) -> None:
         self.state = state
-        self._watch(state)
+        self._watch(state, why)

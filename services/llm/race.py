@@ -181,8 +181,8 @@ class Race:
         self._running[asyncio.create_task(attempt.begin())] = attempt
 
     def _hedge_after(self) -> float | None:
-        """Seconds until the one upstream that runs is late; None where nothing can be done about it."""
-        if len(self._running) != 1 or self._alongside() is None:
+        """Seconds until the one upstream that runs is late; None where it may take its time."""
+        if not self._running:
             return None
         (attempt,) = self._running.values()
         return hedging.delay(

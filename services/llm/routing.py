@@ -10,7 +10,7 @@ from services.llm.hedging import FirstTokens
 from services.llm.policies import CircuitSettings, HedgeSettings
 from services.llm.prompt import Prompt
 from services.llm.settings import RouteSettings
-from services.llm.upstreams import Upstream
+from services.llm.upstreams import Upstream, UpstreamFailure
 from services.runtime import metrics
 from services.runtime.errors import AntiphonError, Full, InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
@@ -52,10 +52,9 @@ class Station:
             return Full(message, rest)
         return type(why.error)(message)
 
-    def _turned(self, state: State) -> None:
+    def _turned(self, state: State, why: UpstreamFailure | None) -> None:
         metrics.CIRCUIT_STATE.labels(self.name).set(state)
-        why = self.circuit.why
-        if state is State.OPEN and why is not None and self.circuit.rest:
+        if why is not None:
             metrics.CIRCUIT_OPENINGS.labels(self.name, why.outcome.value).inc()
             log.warning(
                 "upstream is left alone",

@@ -28,6 +28,12 @@ def circuit(upstream: str) -> float | None:
     return REGISTRY.get_sample_value("antiphon_upstream_circuit_state", labels)
 
 
+def openings(upstream: str, outcome: str) -> float:
+    name = "antiphon_upstream_circuit_openings_total"
+    labels = {"upstream": upstream, "outcome": outcome}
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
 async def test_an_upstream_that_rests_is_skipped_and_told_of(
     serve_both: Serve, upstream: ScriptedUpstream
 ) -> None:
@@ -61,14 +67,33 @@ async def test_a_probe_that_is_late_is_overtaken_and_has_failed(
     serve_both: Serve, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers.extend([BOOM, Answer([Step.WAIT])])
-    slow = {"failures": 1, "rest": 1e-6, "longest_rest": 1000.0, "mend_rest": 1.0}
     hedging = {"ceiling": 0.02, "share": 0.0}
-    async with serve_both(circuit=slow, hedging=hedging) as stub:
+    before = openings("first", "timeout")
+    async with serve_both(circuit=SHORT, hedging=hedging) as stub:
         await reply(stub)
         responses = await reply(stub)
         await left(upstream.exchanges[1])
-        assert tried(responses) == [("first", "cancelled"), ("second", "ok")]
-        assert circuit("first") == 2
+    assert tried(responses) == [("first", "cancelled"), ("second", "ok")]
+    assert openings("first", "timeout") == before + 1
+
+
+async def test_failures_with_replies_between_them_open_nothing(
+    serve_both: Serve, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers.extend([BOOM, says("a"), BOOM, says("b")])
+    async with serve_both(circuit={**LONG, "failures": 2}) as stub:
+        upstreams = [(await reply(stub))[-1].summary.upstream for _ in range(4)]
+    assert upstreams == ["second", "first", "second", "first"]
+
+
+async def test_an_upstream_that_had_no_time_to_answer_is_not_blamed(
+    serve_both: Serve, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers.append(Answer([Step.WAIT]))
+    hurry = {"first_token_timeout": 0.1, "hedge": False}
+    async with serve_both(route=hurry, circuit={**LONG, "fair_wait": 5.0}) as stub:
+        assert tried(await reply(stub)) == [("first", "timeout"), ("second", "ok")]
+        assert tried(await reply(stub)) == [("first", "ok")]
 
 
 async def test_a_rate_limit_rests_an_upstream_for_as_long_as_it_says(

@@ -5,7 +5,16 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from tests.fakes.running_llm import Serve, asking, failure, left, reply, text_of, tried
+from tests.fakes.running_llm import (
+    Serve,
+    asking,
+    failure,
+    left,
+    reply,
+    running_proxy,
+    text_of,
+    tried,
+)
 from tests.fakes.upstream import Answer, ScriptedUpstream, Step, chunk, refuses, says
 
 SOON: dict[str, Any] = {"hedge": 0.01}
@@ -125,16 +134,40 @@ async def test_late_is_what_is_later_than_the_upstreams_first_tokens_so_far(
 
 
 async def test_a_server_with_slots_is_not_asked_twice_at_once(
+    upstream: ScriptedUpstream, second: ScriptedUpstream
+) -> None:
+    upstream.answers.append(SLOW)
+    slots = {"slots": 2}
+    async with running_proxy(
+        {"name": "one", "base_url": upstream.url, **slots},
+        {"name": "two", "base_url": upstream.url + "/", **slots},
+        {"name": "other", "base_url": second.url},
+        routes={"default": {"upstreams": ["one", "two", "other"], **SOON}},
+    ) as stub:
+        responses = await reply(stub)
+    assert tried(responses) == [("one", "cancelled"), ("other", "ok")]
+    assert len(upstream.exchanges) == 1
+
+
+async def test_each_request_earns_its_share_of_a_hedge(
+    serve_both: Serve, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers.extend([SLOW, SLOW, SLOW])
+    async with serve_both(route=SOON, hedging={"share": 1.0}) as stub:
+        for _ in range(3):
+            assert tried(await reply(stub)) == [
+                ("first", "cancelled"),
+                ("second", "ok"),
+            ]
+
+
+async def test_a_hedge_that_nobody_can_afford_is_not_made(
     serve_both: Serve, upstream: ScriptedUpstream, second: ScriptedUpstream
 ) -> None:
-    upstream.answers.extend([Answer([Step.WAIT, Step.BREAK]), says("again")])
-    slots = {"slots": 2}
-    async with serve_both(
-        route=SOON, first=slots, behind={**slots, "base_url": upstream.url + "/"}
-    ) as stub:
-        replying = asyncio.ensure_future(reply(stub))
-        await upstream.exchange(1)
-        upstream.release()
-        responses = await replying
-    assert tried(responses) == [("first", "upstream_error"), ("second", "ok")]
-    assert second.exchanges == []
+    upstream.answers.append(Answer([Step.WAIT, Step.BREAK]))
+    before = hedges("refused")
+    limits = {"hedge": 0.01, "first_token_timeout": 0.2}
+    async with serve_both(route=limits, hedging={"share": 0.0}) as stub:
+        responses = await reply(stub)
+    assert tried(responses) == [("first", "timeout"), ("second", "ok")]
+    assert hedges("refused") == before + 1

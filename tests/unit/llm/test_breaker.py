@@ -203,13 +203,20 @@ def test_verdicts_from_before_it_opened_are_no_news(
     assert circuit.state is State.CLOSED
 
 
-def test_each_new_state_is_told(clock: Clock) -> None:
-    told: list[State] = []
-    circuit = Circuit(SETTINGS, clock, told.append)
+def test_each_new_state_is_told_with_the_failure_behind_it(clock: Clock) -> None:
+    told: list[tuple[State, UpstreamFailure | None]] = []
+    circuit = Circuit(SETTINGS, clock, lambda *news: told.append(news))
     fail(circuit, times=3)
     clock.now = 1
+    circuit.dropped(asked(circuit))
     succeed(circuit)
-    assert told == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    assert told == [
+        (State.OPEN, BOOM),
+        (State.HALF_OPEN, None),
+        (State.OPEN, None),
+        (State.HALF_OPEN, None),
+        (State.CLOSED, None),
+    ]
 
 
 @given(st.lists(st.tuples(st.sampled_from("asfdl"), st.floats(0, 400))))
