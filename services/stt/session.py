@@ -14,7 +14,7 @@ from services.runtime.errors import EngineError, InvalidArgument
 from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
 from services.stt.audio import Recording, to_float
-from services.stt.engines import Transcript, Utterance
+from services.stt.engines import Memory, Transcript, Utterance
 from services.stt.scheduler import Dropped, Job, Scheduler, Work
 from services.stt.transcripts import Part, join
 
@@ -90,6 +90,7 @@ class Session:
         # Stretches that are transcribed for good, and where the one that still grows begins.
         self._settled: list[tuple[float, Job]] = []
         self._open = 0
+        self._memory = Memory()
         self._last: Decode | None = None
         self._last_checkpoint = 0
         # The partial that nobody but the partials' reader needs yet.
@@ -272,10 +273,12 @@ class Session:
         self._settled.append((self._open / rate, job))
         self._recording.forget(cut)
         self._open = cut
+        self._memory = Memory()
 
     def _utterance(self, end: int) -> Utterance:
         return Utterance(
             self._recording.cut(self._open, end),
             self._options.language,
             self._options.hint_phrases,
+            memory=self._memory,
         )

@@ -5,7 +5,7 @@ cancellation are around an engine (`services.stt.scheduler`, `services.stt.sessi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -72,6 +72,17 @@ def _always() -> bool:
     return True
 
 
+@dataclass(slots=True)
+class Memory:
+    """What an engine keeps of an utterance that grows, for when it is given again with more audio.
+
+    Attributes:
+        kept: the engine's alone; whoever makes the memory puts nothing in.
+    """
+
+    kept: object = None
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """A stretch of speech to transcribe.
@@ -82,12 +93,14 @@ class Utterance:
         hint_phrases: phrases that are likely to occur.
         wanted: whether somebody still waits for it; safe to call from the worker thread. An engine asks between
             its steps and may return any transcript for what is not wanted.
+        memory: the same for all that begins with the same sample, be it longer or shorter than the one before.
     """
 
     samples: NDArray[np.float32]
     language: str
     hint_phrases: tuple[str, ...] = ()
     wanted: Callable[[], bool] = _always
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True)

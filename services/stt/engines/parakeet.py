@@ -5,7 +5,7 @@ a transcript: features are normalized, and attention and convolutions masked, by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,7 @@ from services.stt.engines.parakeet_network import (
     Unwanted,
     lengths_to_warm,
 )
+from services.stt.engines.parakeet_streaming import Progress, Streamer
 from services.stt.engines.parakeet_text import Token, languages_of, to_transcript
 from services.stt.engines.weights import find_file
 
@@ -56,9 +57,9 @@ class _Costs:
     most: float
 
 
-_ON_CPU = _Costs(batch=4, fixed=2.5, most=40.0)
-"""0.6 billion weights in float32 are read once a call, whatever is computed with them: measured on one thread,
-docs/benchmarks.md."""
+_ON_CPU = _Costs(batch=4, fixed=3.0, most=40.0)
+"""The published size's 0.6 billion weights have to be read once a call, whatever is computed with them: 0.42 s, and
+0.13 s more for each second of audio (float32, one thread; docs/benchmarks.md)."""
 
 _ON_GPU = _Costs(batch=64, fixed=100.0, most=640.0)
 """A call's thousand kernels take some 15 ms to launch, in which a large GPU computes about 100 s of audio (estimated
@@ -78,7 +79,8 @@ class Parakeet:
         self._network = network
         self._name = name
         self._options = options
-        self._costs = _ON_GPU if network.on_gpu else _ON_CPU
+        costs = _ON_GPU if network.on_gpu else _ON_CPU
+        self._costs = replace(costs, batch=options.batch or costs.batch)
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -104,18 +106,23 @@ class Parakeet:
         try:
             # First: the decoder that it leaves behind is a new one.
             network.check_decoder(_LEAST_SECONDS)
-            if not network.on_gpu:
-                return  # where one size is as fast as any other from the first
-            largest = self._options.batch or costs.batch
-            sizes = [largest, *(2**n for n in range(9, -1, -1) if 2**n < largest)]
-            longest = min(self._options.window_seconds, _LONGEST_SECONDS)
-            for seconds in lengths_to_warm(longest):
-                silence = np.zeros(round(seconds * network.rate), np.float32)
-                for size in sizes:
-                    if size == 1 or size * seconds <= costs.most:
-                        network.decode(network.encode([silence] * size))
+            if network.on_gpu:  # on a CPU any size is as fast from the first
+                sizes = [2**n for n in range(9, -1, -1) if 2**n < costs.batch]
+                for size in (costs.batch, *sizes):
+                    self._warm(size)
         except RuntimeError as error:
             raise EngineError(f"Parakeet does not run here: {error}") from error
+
+    def _warm(self, size: int) -> None:
+        longest = min(self._options.window_seconds, _LONGEST_SECONDS)
+        for seconds in lengths_to_warm(longest):
+            if size == 1 or size * seconds <= self._costs.most:
+                self._network.decode(
+                    self._network.encode([self._silence(seconds)] * size)
+                )
+
+    def _silence(self, seconds: float) -> NDArray[np.float32]:
+        return np.zeros(round(seconds * self._network.rate), np.float32)
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
         """Transcribe a batch; one result an utterance, in order.
@@ -129,26 +136,33 @@ class Parakeet:
             raise EngineError(f"Parakeet failed: {error}") from error
 
     def _transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
-        rate, costs = self._network.rate, self._costs
+        rate = self._network.rate
         results = [
             Transcript("", (), _language(each.language), 0.0) for each in utterances
         ]
-        heard = [
-            index
+        audibles = {
+            index: each
             for index, each in enumerate(utterances)
             if audible(each.samples, rate)
-        ]
-        seconds = [len(utterances[index].samples) / rate for index in heard]
-        for members in group(seconds, costs.fixed, costs.most, costs.batch):
-            batch = {heard[member]: utterances[heard[member]] for member in members}
-            for index, tokens in self._hear(batch).items():
-                results[index] = to_transcript(
-                    tokens, len(utterances[index].samples) / rate, results[index]
-                )
+        }
+        for index, tokens in self._hear_all(audibles).items():
+            seconds = len(utterances[index].samples) / rate
+            results[index] = to_transcript(tokens, seconds, results[index])
         return results
 
-    def _hear(self, batch: Mapping[int, Utterance]) -> dict[int, list[Token]]:
+    def _hear_all(
+        self, utterances: Mapping[int, Utterance]
+    ) -> Mapping[int, Sequence[Token]]:
         """The tokens of those utterances that somebody still waits for at the end."""
+        rate, costs, keys = self._network.rate, self._costs, list(utterances)
+        seconds = [len(each.samples) / rate for each in utterances.values()]
+        heard: dict[int, list[Token]] = {}
+        for members in group(seconds, costs.fixed, costs.most, costs.batch):
+            batch = {keys[member]: utterances[keys[member]] for member in members}
+            heard |= self._hear(batch)
+        return heard
+
+    def _hear(self, batch: Mapping[int, Utterance]) -> dict[int, list[Token]]:
         wanted = _wanted(batch)
         if not wanted:
             return {}
@@ -165,6 +179,73 @@ class Parakeet:
             return {}
         tokens = self._network.decode(encoded.only(rows))
         return {wanted[row]: heard for row, heard in zip(rows, tokens, strict=True)}
+
+
+class StreamingParakeet(Parakeet):
+    """A cache-aware transducer: only what is new of an utterance is computed (`parakeet_streaming`).
+
+    Args:
+        network: the model.
+        name: of the model, as its publisher has it.
+        options: what else the engine is told.
+    """
+
+    def __init__(self, network: Network, name: str, options: EngineOptions) -> None:
+        super().__init__(network, name, options)
+        self._streamer = Streamer(network)
+
+    def _warm(self, size: int) -> None:
+        # Two chunks and a rest: each is a shape of its own.
+        silence = self._silence(2.5 * self._streamer.chunk_seconds)
+        self._hear_all({n: Utterance(silence, AUTO) for n in range(size)})
+
+    def _hear_all(
+        self, utterances: Mapping[int, Utterance]
+    ) -> Mapping[int, Sequence[Token]]:
+        streamer = self._streamer
+        at = {index: self._resumed(each) for index, each in utterances.items()}
+        while True:
+            wanted = [index for index in at if utterances[index].wanted()]
+            ready = [
+                index
+                for index in wanted
+                if streamer.ready(at[index], len(utterances[index].samples))
+            ]
+            if not ready:
+                break
+            for batch in self._alike(ready, at):
+                advanced = streamer.advance(
+                    [at[index] for index in batch],
+                    [utterances[index].samples for index in batch],
+                )
+                for index, progress in zip(batch, advanced, strict=True):
+                    at[index] = utterances[index].memory.kept = progress
+        heard: dict[int, Sequence[Token]] = {}
+        for batch in self._alike(wanted, at):
+            finished = streamer.finish(
+                [at[index] for index in batch],
+                [utterances[index].samples for index in batch],
+            )
+            heard.update(zip(batch, finished, strict=True))
+        return heard
+
+    def _resumed(self, utterance: Utterance) -> Progress:
+        kept = utterance.memory.kept
+        samples = len(utterance.samples)
+        if isinstance(kept, Progress) and self._streamer.fits(kept, samples):
+            return kept
+        return Progress()
+
+    def _alike(
+        self, indices: Sequence[int], at: Mapping[int, Progress]
+    ) -> list[list[int]]:
+        """Batches of those before their first chunk and of those behind it: their steps differ."""
+        batches = []
+        for begun in (False, True):
+            alike = [index for index in indices if at[index].begun is begun]
+            size = self._costs.batch
+            batches += [alike[n : n + size] for n in range(0, len(alike), size)]
+        return batches
 
 
 def _wanted(batch: Mapping[int, Utterance]) -> list[int]:
@@ -215,4 +296,5 @@ def load(options: EngineOptions) -> Parakeet:
     precision = _precision(options.precision, device)
     archive = find_file(options.model or DEFAULT_MODEL, ".nemo")
     network = Network(restore(archive, device), device, precision, options.threads)
-    return Parakeet(network, archive.stem, options)
+    kind = StreamingParakeet if network.cache_aware else Parakeet
+    return kind(network, archive.stem, options)

@@ -59,6 +59,8 @@ class Network:
         threads: CPU threads.
 
     Attributes:
+        model: NeMo's, for what is special to one kind.
+        dtype: of all that is computed behind the spectrogram.
         rate: Hz.
         frame_seconds: one frame of the encoder.
         on_gpu: whether it runs on one.
@@ -66,7 +68,7 @@ class Network:
 
     def __init__(self, model: Any, device: str, precision: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._model = model.to(device)
+        self.model = model.to(device)
         self._device = torch.device(device)
         self.on_gpu = device == "cuda"
         self.rate = int(model.cfg.preprocessor.sample_rate)
@@ -78,9 +80,9 @@ class Network:
         model.freeze()
         model.eval()
         self._decode_with("greedy_batch")
-        self._dtype = torch.float32
+        self.dtype = torch.float32
         if precision == "bfloat16":
-            self._dtype = torch.bfloat16
+            self.dtype = torch.bfloat16
             for part in (model.encoder, model.decoder, model.joint):
                 part.to(torch.bfloat16)
         elif precision == "int8":
@@ -103,29 +105,71 @@ class Network:
         Raises:
             Unwanted: nobody did.
         """
-        lengths = [len(each) for each in utterances]
-        padded = torch.zeros(len(utterances), self._padded(max(lengths)))
-        for row, samples in zip(padded, utterances, strict=True):
-            row[: len(samples)] = torch.from_numpy(samples)
         self._wanted = wanted
         try:
             with torch.inference_mode():
-                features, counts = self._model.preprocessor(
-                    input_signal=padded.to(self._device),
-                    length=torch.tensor(lengths, device=self._device),
-                )
-                encoded, counts = self._model.encoder(
-                    audio_signal=features.to(self._dtype), length=counts
+                features, counts = self.features(utterances)
+                encoded, counts = self.model.encoder(
+                    audio_signal=features, length=counts
                 )
         finally:
             self._wanted = None
         return Encoded(encoded.transpose(1, 2), counts)
 
+    @property
+    def cache_aware(self) -> bool:
+        """Whether what it made of the beginning of an utterance stays true, whatever follows."""
+        config = self.model.cfg
+        causal = config.encoder.get("conv_context_size") == "causal"
+        chunked = config.encoder.get("att_context_style") == "chunked_limited"
+        # Features that are normalized over the whole utterance change with every sample.
+        normalized = config.preprocessor.get("normalize") in (
+            "per_feature",
+            "all_features",
+        )
+        return causal and chunked and not normalized
+
+    def features(self, utterances: Sequence[NDArray[np.float32]]) -> tuple[Any, Any]:
+        """Spectrograms of a batch of ``float32 [samples]``.
+
+        Returns:
+            ``[utterances, mels, frames]``, and the frames of each, ``int64 [utterances]``.
+        """
+        lengths = [len(each) for each in utterances]
+        padded = torch.zeros(len(utterances), self._padded(max(lengths)))
+        for row, samples in zip(padded, utterances, strict=True):
+            row[: len(samples)] = torch.from_numpy(samples)
+        with torch.inference_mode():
+            features, counts = self.model.preprocessor(
+                input_signal=padded.to(self._device),
+                length=torch.tensor(lengths, device=self._device),
+            )
+        return features.to(self.dtype), counts
+
     def decode(self, encoded: Encoded) -> list[list[Token]]:
         """The tokens of each utterance of a batch."""
+        return self._decode(encoded, None)[0]
+
+    def go_on(
+        self, encoded: Encoded, states: Sequence[Any]
+    ) -> tuple[list[list[Token]], list[Any]]:
+        """The tokens of what follows in each utterance, and the decoder's state behind it.
+
+        Args:
+            encoded: what follows.
+            states: from here, or None at the beginning of an utterance.
+        """
+        begun = any(state is not None for state in states)
+        with torch.inference_mode():
+            batched = self._computer.merge_to_batched_state(states) if begun else None
+        tokens, state = self._decode(encoded, batched)
+        with torch.inference_mode():
+            return tokens, self._computer.split_batched_state(state)[: len(states)]
+
+    def _decode(self, encoded: Encoded, states: Any) -> tuple[list[list[Token]], Any]:
         size = len(encoded.counts)
         with torch.inference_mode():
-            hypotheses, _ = self._computer(encoded.frames, encoded.counts, None)
+            hypotheses, behind = self._computer(encoded.frames, encoded.counts, states)
             counts, labels, times, spans, chances = hypotheses.get_data_without_blank()
             # Transducers without durations say only in which frame a token begins.
             spans = torch.ones_like(times) if spans is None else spans
@@ -134,7 +178,7 @@ class Network:
             )
         tokens = []
         for row, count in enumerate(counts.tolist()):
-            pieces = self._model.tokenizer.ids_to_tokens(labels[row, :count].tolist())
+            pieces = self.model.tokenizer.ids_to_tokens(labels[row, :count].tolist())
             timed = zip(
                 pieces,
                 (times[row, :count] * self.frame_seconds).tolist(),
@@ -143,7 +187,7 @@ class Network:
                 strict=True,
             )
             tokens.append([Token(*each) for each in timed])
-        return tokens
+        return tokens, behind
 
     def check_decoder(self, seconds: float) -> None:
         """Hold the batched decoder to the plain one, on noise; without CUDA graphs where it fails with them.
@@ -187,18 +231,18 @@ class Network:
         """What NeMo's decoder without any batching makes of one utterance."""
         self._decode_with("greedy")
         try:
-            hypotheses = self._model.decoding.decoding(
+            hypotheses = self.model.decoding.decoding(
                 encoder_output=encoded.frames.transpose(1, 2),
                 encoded_lengths=encoded.counts,
             )[0]
         finally:
             self._decode_with("greedy_batch")
         labels = [int(label) for label in hypotheses[0].y_sequence]
-        pieces: list[str] = self._model.tokenizer.ids_to_tokens(labels)
+        pieces: list[str] = self.model.tokenizer.ids_to_tokens(labels)
         return pieces
 
     def _decode_with(self, strategy: str) -> None:
-        decoding = copy.deepcopy(self._model.cfg.decoding)
+        decoding = copy.deepcopy(self.model.cfg.decoding)
         with open_dict(decoding):
             decoding.strategy = strategy
             decoding.fused_batch_size = -1
@@ -219,9 +263,9 @@ class Network:
                 "tdt_include_duration": False,
                 "method_cfg": {"name": "max_prob", "alpha": 1.0},
             }
-        self._model.change_decoding_strategy(decoding, verbose=False)
+        self.model.change_decoding_strategy(decoding, verbose=False)
         if strategy == "greedy_batch":
-            self._computer = self._model.decoding.decoding.decoding_computer
+            self._computer = self.model.decoding.decoding.decoding_computer
 
     def _padded(self, samples: int) -> int:
         if not self.on_gpu:

@@ -24,6 +24,7 @@ from services.runtime.units import to_seconds
 from services.stt.service import SpeechToTextService
 from services.stt.settings import SpeechToTextSettings
 from tests.fakes.calls import exchange
+from tests.models.checkpoints.parakeet import speech, tiny_streaming
 from tests.models.checkpoints.toy_parakeet import DIGITS
 
 Spoken = Callable[..., list[NDArray[np.float32]]]
@@ -194,6 +195,42 @@ async def test_sixteen_streams_at_once_hear_what_one_at_a_time_hears(
         assert [word.start for word in transcript.words] == [
             word.start for word in one[-1].final.transcript.words
         ]
+
+
+async def test_sixteen_streams_of_a_cache_aware_model_are_heard_alike(
+    serve: Serve,
+) -> None:
+    requests = [
+        [
+            config(),
+            *audio(speech(1.0 + 0.3 * seed, seed)),
+            checkpoint(1),
+        ]
+        for seed in range(16)
+    ]
+    options = {
+        "max_batch": 16,
+        "max_streams": 32,
+    }
+    async with serve(model=str(tiny_streaming()), **options) as stub:
+        alone = [await exchange(stub.Transcribe(), each) for each in requests]
+        before = [
+            sample(f"antiphon_batch_size_{each}", work="checkpoint")
+            for each in ("count", "sum")
+        ]
+        together = await asyncio.gather(
+            *(exchange(stub.Transcribe(), each) for each in requests)
+        )
+        batches, items = (
+            sample(f"antiphon_batch_size_{each}", work="checkpoint") - was
+            for each, was in zip(("count", "sum"), before, strict=True)
+        )
+        described = await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
+    assert described.engine.model == "tiny-streaming"
+    assert items > batches
+    for one, other in zip(alone, together, strict=True):
+        assert one[-1].final.transcript.text
+        assert other[-1].final.transcript.text == one[-1].final.transcript.text
 
 
 async def test_cancelled_streams_stop_and_leave_the_others_alone(

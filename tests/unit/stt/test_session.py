@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.errors import EngineError
-from services.stt.engines import AUTO, UNDETERMINED, Transcript
+from services.stt.engines import AUTO, UNDETERMINED, Memory, Transcript
 from services.stt.scheduler import Scheduler
 from services.stt.session import Decode, Session, SessionOptions
 from tests.fakes.engines import WORDS, ScriptedRecognizer, say, silence
@@ -255,6 +255,24 @@ async def test_closing_drops_all_work(
     session.close()
     assert not engine.batches[0][0].wanted()
     engine.release()
+
+
+async def test_a_window_has_one_memory_and_the_next_one_another(
+    scheduler: Scheduler, engine: ScriptedRecognizer
+) -> None:
+    session = Session(scheduler, replace(OPTIONS, window_seconds=3.0))
+
+    async def memory(words: str, number: int) -> Memory:
+        """That of the utterance that was transcribed last."""
+        hear(session, say(words) + silence(0.2))
+        await session.transcript(session.checkpoint(number))
+        return engine.batches[-1][-1].memory
+
+    first = await memory("one", 1)
+    assert await memory("two", 2) is first
+    second = await memory("three four five six seven eight", 3)
+    assert second is not first
+    assert await memory("two", 4) is second
 
 
 @settings(max_examples=25, deadline=None)
