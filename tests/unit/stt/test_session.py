@@ -262,17 +262,21 @@ async def test_a_window_has_one_memory_and_the_next_one_another(
 ) -> None:
     session = Session(scheduler, replace(OPTIONS, window_seconds=3.0))
 
-    async def memory(words: str, number: int) -> Memory:
-        """That of the utterance that was transcribed last."""
+    async def memories(words: str, number: int) -> list[Memory]:
+        """Those of the utterances that were transcribed for a checkpoint behind more words."""
+        before = len(engine.batches)
         hear(session, say(words) + silence(0.2))
         await session.transcript(session.checkpoint(number))
-        return engine.batches[-1][-1].memory
+        return [batch[0].memory for batch in engine.batches[before:]]
 
-    first = await memory("one", 1)
-    assert await memory("two", 2) is first
-    second = await memory("three four five six seven eight", 3)
-    assert second is not first
-    assert await memory("two", 4) is second
+    (first,) = await memories("one", 1)
+    (same,) = await memories("two", 2)
+    assert same is first
+    settled_and_new = await memories("three four five six seven eight", 3)
+    (second,) = [memory for memory in settled_and_new if memory is not first]
+    assert len(settled_and_new) == 2
+    (same,) = await memories("nine", 4)
+    assert same is second
 
 
 @settings(max_examples=25, deadline=None)
