@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from tokenizers import ByteLevelBPETokenizer
-from transformers import AutoConfig, AutoProcessor, EncodecFeatureExtractor
+from transformers import AutoConfig, AutoProcessor
 
 from services.tts.engines.qwen3.importing import qwen_tts
+from tests.models.checkpoints import codec
 from tests.models.checkpoints import qwen3_dimensions as dimensions
 from tests.models.checkpoints.cached import cached
 
@@ -57,14 +58,16 @@ def tiny(
     """
     make = partial(_make, kind=kind, size=size, end_after=end_after)
     return cached(
-        f"qwen3-{kind}-{size}-{end_after}", (__file__, dimensions.__file__), make
+        f"qwen3-{kind}-{size}-{end_after}",
+        (__file__, dimensions.__file__, codec.__file__),
+        make,
     )
 
 
 def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
     """A ``Qwen3TTSModel`` of the custom-voice kind in the released dimensions, its weights random.
 
-    The codec's dimensions are the package's defaults. What it says is noise that practically never ends.
+    What it says is noise that practically never ends.
     """
     package = qwen_tts()
     from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
@@ -84,14 +87,16 @@ def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
             model = Qwen3TTSForConditionalGeneration._from_config(
                 config, attn_implementation="sdpa"
             )
-            codec = Qwen3TTSTokenizerV2Model._from_config(
-                Qwen3TTSTokenizerV2Config(), attn_implementation="sdpa"
+            speech = Qwen3TTSTokenizerV2Model._from_config(
+                Qwen3TTSTokenizerV2Config(decoder_config=codec.RELEASED),
+                attn_implementation="sdpa",
             )
     finally:
         torch.set_default_dtype(before)
+    codec.enliven(speech.decoder, seed=0)
     tokenizer = package.Qwen3TTSTokenizer()
-    tokenizer.model = codec.eval().requires_grad_(False)
-    tokenizer.config, tokenizer.device = codec.config, codec.device
+    tokenizer.model = speech.eval().requires_grad_(False)
+    tokenizer.config, tokenizer.device = speech.config, speech.device
     model.load_speech_tokenizer(tokenizer)
     model.load_generate_config(_GENERATION)
     model.eval().requires_grad_(False)
@@ -113,7 +118,7 @@ def _make(folder: Path, kind: str, size: str, end_after: int | None) -> None:
     model.save_pretrained(folder)
     _drop_unknown_keys(folder / "config.json")
     (folder / "generation_config.json").write_text(json.dumps(_GENERATION))
-    _make_codec(folder / "speech_tokenizer")
+    codec.make_speech_tokenizer(folder / "speech_tokenizer")
 
 
 def _config(
@@ -241,31 +246,6 @@ def _processor(package: Any, folder: Path) -> Any:
     AutoConfig.register("qwen3_tts", Qwen3TTSConfig, exist_ok=True)
     AutoProcessor.register(Qwen3TTSConfig, Qwen3TTSProcessor, exist_ok=True)
     return AutoProcessor.from_pretrained(str(folder), fix_mistral_regex=True)
-
-
-def _make_codec(folder: Path) -> None:
-    from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
-
-    torch.manual_seed(0)
-    codec = Qwen3TTSTokenizerV2Model(
-        Qwen3TTSTokenizerV2Config(**dimensions.TINY_CODEC)
-    ).eval()
-    with torch.no_grad():
-        # Codebooks are zeros at first: all codes would sound the same.
-        for name, weight in (*codec.named_parameters(), *codec.named_buffers()):
-            if name.endswith(("embedding_sum", "embed_sum")):
-                weight.normal_(0.0, 1.0)
-        for block in codec.decoder.decoder[1:5]:
-            block.block[1].conv.weight.mul_(2.0)
-        codes = torch.randint(0, dimensions.CODES, (2, 16, 20))
-        last = codec.decoder.decoder[-1].conv
-        last.weight.mul_(0.1 / codec.decoder(codes).std())
-        last.bias.zero_()
-        last.bias.sub_(codec.decoder(codes).mean())
-    codec.save_pretrained(folder)
-    EncodecFeatureExtractor(
-        feature_size=1, sampling_rate=24_000, return_attention_mask=True
-    ).save_pretrained(folder)
 
 
 def _drop_unknown_keys(path: Path) -> None:
