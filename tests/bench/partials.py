@@ -109,12 +109,14 @@ def main() -> None:
     arguments.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     arguments.add_argument("--streams", type=int, default=1)
     arguments.add_argument("--lengths", type=float, nargs="+", default=[2, 5, 10, 20])
+    arguments.add_argument("--precision", help="float32, bfloat16 or int8")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         size = parakeet.FULL if chosen.full else parakeet.Size()
         model = parakeet.build(size, Path(folder))
         parakeet.calibrate(model, seconds=1.0)
-        precision = "bfloat16" if chosen.device == "cuda" else "float32"
+        usual = "bfloat16" if chosen.device == "cuda" else "float32"
+        precision = chosen.precision or usual
         network = Network(model, chosen.device, precision, 1)
     computer = model.decoding.decoding.decoding_computer
     ways = Ways(network, computer, chosen.streams)

@@ -105,7 +105,7 @@ class Parakeet:
         network, costs = self._network, self._costs
         try:
             # First: the decoder that it leaves behind is a new one.
-            network.check_decoder(_LEAST_SECONDS)
+            network.check_decoder()
             if network.on_gpu:  # on a CPU any size is as fast from the first
                 sizes = [2**n for n in range(9, -1, -1) if 2**n < costs.batch]
                 for size in (costs.batch, *sizes):

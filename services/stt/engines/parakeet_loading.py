@@ -29,9 +29,13 @@ def restore(archive: Path, device: str) -> Any:
     """
     log.info("loading NeMo", model=archive.name, device=device)
     with _quiet():
-        # Not among the imports at the top: it must be quiet first.
-        from nemo.collections.asr.models import ASRModel, EncDecRNNTModel
-
+        try:
+            # Not among the imports at the top: it must be quiet first.
+            from nemo.collections.asr.models import ASRModel, EncDecRNNTModel
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # its packages look for CUDA, compilers and more
+            raise FailedPrecondition(f"NeMo cannot be imported: {error}") from error
         _follow_our_logs()
         try:
             model = ASRModel.restore_from(str(archive), map_location=device)
@@ -42,6 +46,11 @@ def restore(archive: Path, device: str) -> Any:
     if not isinstance(model, EncDecRNNTModel):
         raise FailedPrecondition(
             f"{archive} holds a {type(model).__name__}; a transducer is needed (RNN-T or TDT, such as Parakeet TDT)"
+        )
+    if "Prompt" in type(model).__name__:
+        # Their encoder's output is nothing without the prompt that names the language.
+        raise FailedPrecondition(
+            f"{archive} holds a {type(model).__name__}, which wants prompts; this engine gives none"
         )
     return model
 

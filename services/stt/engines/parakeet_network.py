@@ -46,6 +46,8 @@ class Encoded:
 
     def only(self, rows: Sequence[int]) -> "Encoded":
         """Some of its utterances."""
+        if len(rows) == len(self.counts):
+            return self
         return Encoded(self.frames[list(rows)], self.counts[list(rows)])
 
 
@@ -173,8 +175,10 @@ class Network:
             counts, labels, times, spans, chances = hypotheses.get_data_without_blank()
             # Transducers without durations say only in which frame a token begins.
             spans = torch.ones_like(times) if spans is None else spans
-            counts, labels, times, spans, chances = (
-                each[:size].cpu() for each in (counts, labels, times, spans, chances)
+            counts = counts[:size].cpu()
+            most = int(counts.max())
+            labels, times, spans, chances = (
+                each[:size, :most].cpu() for each in (labels, times, spans, chances)
             )
         tokens = []
         for row, count in enumerate(counts.tolist()):
@@ -189,43 +193,46 @@ class Network:
             tokens.append([Token(*each) for each in timed])
         return tokens, behind
 
-    def check_decoder(self, seconds: float) -> None:
-        """Hold the batched decoder to the plain one, on noise; without CUDA graphs where it fails with them.
+    def check_decoder(self) -> None:
+        """Hold the batched decoder to the plain one, with CUDA graphs where they work.
 
-        Batched decoders of some versions returned nothing for what the plain one understood.
-
-        Args:
-            seconds: of noise, as long as the longest utterances to come: CUDA graphs are made for the size that comes
-                first.
+        Batched decoders of some versions returned nothing for what the plain one understood. Both hear the encoder's
+        output for noise, and noise in place of that output: a trained network is silent on the former.
 
         Raises:
             EngineError: it hears nothing where the plain one hears words.
         """
-        noise = np.random.default_rng(0).standard_normal(round(seconds * self.rate))
-        encoded = self.encode([noise.astype(np.float32) * 0.1])
-        plain = self._plain(encoded)
-        with_graphs = self._computer.cuda_graphs_mode is not None and self.on_gpu
-        try:
-            heard = [token.piece for token in self.decode(encoded)[0]]
-        except RuntimeError as error:
-            if not with_graphs:
-                raise
-            heard = []
-            log.warning("no CUDA graphs for the decoder", reason=str(error))
-        if with_graphs and heard != plain:
+        generator = np.random.default_rng(0)
+        noise = generator.standard_normal(2 * self.rate).astype(np.float32) * 0.1
+        encoded = self.encode([noise])
+        other = torch.from_numpy(generator.standard_normal(encoded.frames.shape))
+        other = other.to(encoded.frames) * encoded.frames.float().std()
+        frames = torch.cat([encoded.frames, other.to(encoded.frames)], dim=1)
+        both = Encoded(frames, 2 * encoded.counts)
+        plain, heard = self._plain(both), self._pieces(both)
+        if heard != plain and self._computer.cuda_graphs_mode is not None:
+            log.warning("decoder: CUDA graphs are not used, they hear something else")
             self._computer.disable_cuda_graphs()
-            with_graphs = False
-            heard = [token.piece for token in self.decode(encoded)[0]]
+            heard = self._pieces(both)
         if plain and not heard:
             raise EngineError(
                 "NeMo's batched decoder hears nothing where its plain one does: this version of it cannot be used"
             )
         if heard != plain:
-            # Rounding can turn a token over; it is more than that only where much of them differs.
-            log.warning(
-                "decoders differ", batched=len(heard), plain=len(plain), tokens="count"
-            )
-        log.info("decoder checked", tokens=len(plain), cuda_graphs=with_graphs)
+            # Of two tokens that are as likely, rounding may choose either.
+            log.warning("decoders differ", batched=len(heard), plain=len(plain))
+        graphs = self._computer.cuda_graphs_mode
+        log.info("decoder checked", tokens=len(plain), cuda_graphs=str(graphs))
+
+    def _pieces(self, encoded: Encoded) -> list[str]:
+        try:
+            return [token.piece for token in self.decode(encoded)[0]]
+        except RuntimeError as error:
+            if self._computer.cuda_graphs_mode is None:
+                raise
+            log.warning("decoder: no CUDA graphs", reason=str(error))
+            self._computer.disable_cuda_graphs()
+            return [token.piece for token in self.decode(encoded)[0]]
 
     def _plain(self, encoded: Encoded) -> list[str]:
         """What NeMo's decoder without any batching makes of one utterance."""

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nemo.collections.asr.models import ASRModel
+from nemo.collections.asr.models import ASRModel, EncDecCTCModelBPE
+from nemo.collections.asr.models.rnnt_bpe_models_prompt import (
+    EncDecRNNTBPEModelWithPrompt,
+)
 from nemo.collections.asr.parts.submodules.transducer_decoding.tdt_label_looping import (
     GreedyBatchedTDTLabelLoopingComputer,
 )
@@ -206,6 +209,16 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(FailedPrecondition, match=said):
             ENGINES["parakeet"](options(model))
+
+
+@pytest.mark.parametrize("kind", [EncDecRNNTBPEModelWithPrompt, EncDecCTCModelBPE])
+def test_models_of_another_kind_are_refused(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    other = object.__new__(kind)
+    monkeypatch.setattr(ASRModel, "restore_from", lambda *_, **__: other)
+    with pytest.raises(FailedPrecondition, match=kind.__name__):
+        restore(tiny, "cpu")
 
 
 def test_an_unknown_model_promises_no_language(random: Parakeet) -> None:
