@@ -67,7 +67,7 @@ def tiny(
 def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
     """A ``Qwen3TTSModel`` of the custom-voice kind in the released dimensions, its weights random.
 
-    What it says is noise that practically never ends.
+    What it says is noise that never ends.
     """
     package = qwen_tts()
     from qwen_tts.core import Qwen3TTSTokenizerV2Config, Qwen3TTSTokenizerV2Model
@@ -94,6 +94,8 @@ def full_size(size: str = SMALL, device: str = "cpu", dtype: Any = None) -> Any:
     finally:
         torch.set_default_dtype(before)
     codec.enliven(speech.decoder, seed=0)
+    with torch.no_grad():
+        model.talker.codec_head.weight[dimensions.END] = 0.0
     tokenizer = package.Qwen3TTSTokenizer()
     tokenizer.model = speech.eval().requires_grad_(False)
     tokenizer.config, tokenizer.device = speech.config, speech.device

@@ -1,5 +1,6 @@
 """The parts that lines are not needed for: choosing codes, counting lines, loading, what a checkpoint offers."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -227,6 +228,15 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(FailedPrecondition, match="no Qwen3-TTS checkpoint"):
         load_engine("qwen3", EngineOptions(str(tmp_path), "", 1))
+
+
+def test_a_checkpoint_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(qwen3.tiny(), folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(FailedPrecondition, match="no Qwen3-TTS checkpoint"):
+        load_engine("qwen3", EngineOptions(str(folder), "", 1))
 
 
 def test_the_import_leaves_no_stand_ins_behind() -> None:

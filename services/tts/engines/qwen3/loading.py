@@ -42,12 +42,14 @@ def load(options: EngineOptions) -> Qwen3Engine:
     torch.set_num_threads(options.threads)
     package = qwen_tts()
     wrapper = _read(package, _folder(options.model), device, getattr(torch, precision))
-    return Qwen3Engine(
-        wrapper,
-        read_offer(wrapper.model, options.voice_name),
-        name=_name(options.model),
-        batch=options.max_batch or _BATCH[device.type],
-    )
+    batch = options.max_batch or _BATCH[device.type]
+    offer = read_offer(wrapper.model, options.voice_name)
+    try:
+        return Qwen3Engine(wrapper, offer, _name(options.model), batch)
+    except torch.OutOfMemoryError as error:
+        raise FailedPrecondition(
+            f"the device has no memory for {batch} lines at once beside the model: allow fewer (max_batch)"
+        ) from error
 
 
 def _device(name: str) -> Any:
@@ -87,9 +89,11 @@ def _read(package: Any, folder: Path, device: Any, dtype: Any) -> Any:
             attn_implementation="sdpa",
             local_files_only=True,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ImportError:
+        raise
+    except Exception as error:  # each of the libraries that read it has its own
         raise FailedPrecondition(
-            f"{folder} is no Qwen3-TTS checkpoint, or not all of it is here: {error}"
+            f"no Qwen3-TTS checkpoint can be loaded from {folder}: {type(error).__name__}: {error}"
         ) from error
     if wrapper.model.tokenizer_type != _TOKENIZER:
         raise FailedPrecondition(

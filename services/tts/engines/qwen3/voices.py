@@ -73,7 +73,7 @@ def read_offer(model: Any, default: str) -> Offer:
     if kind == "custom_voice":
         voices = _speakers(model, tuple(languages), default.lower())
     elif kind == "voice_design":
-        about = "a voice made up from the instructions"
+        about = "a voice made up from the instructions, for each clause anew"
         voices = (Voice(default or "designed", tuple(languages), about),)
     elif kind == "base":
         about = "the voice of the reference"
