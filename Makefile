@@ -1,7 +1,7 @@
 # Every recipe is a line; what it does stands in scripts/. Works with GNU make 3.81.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-models test test-models lint bench lock clean
+.PHONY: help demo setup setup-models test test-models lint bench bench-models lock clean
 
 help: ## Show what there is to make
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ lint: setup ## Lint, types and contract alone
 
 bench: setup ## Measure, where there is something to measure
 	@scripts/bench.sh
+
+bench-models: ## Measure the full-size engines on PyTorch, with random weights; on a GPU if there is one
+	@scripts/bench-models.sh
 
 lock: ## Write requirements/*.lock anew from pyproject.toml
 	@scripts/lock.sh
