@@ -36,7 +36,7 @@ class SpeechToTextSettings(ServiceSettings):
     precision: str = Field(
         "auto",
         description="of the weights in memory, in the engine's words: int8, float16 and others for whisper; float32, "
-        "bfloat16 (GPU) or int8 (CPU) for parakeet; auto: the engine's choice",
+        "bfloat16 or (CPU) int8 for parakeet; auto: the engine's choice",
     )
     threads: int = Field(
         1,

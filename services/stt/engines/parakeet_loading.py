@@ -73,9 +73,15 @@ def _follow_our_logs() -> None:
 
 
 def quantize(encoder: Any) -> None:
-    """Let an encoder's linear layers compute in 8 bits, scaled anew for each call; in place, and on a CPU only."""
+    """Let an encoder's linear layers compute in 8 bits, in place; on a CPU only.
+
+    Weights are scaled by channel once, what they are multiplied with anew for each call.
+    """
+    quantization = torch.ao.quantization
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.ao.quantization.quantize_dynamic(
-            encoder, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+        quantization.quantize_dynamic(
+            encoder,
+            {torch.nn.Linear: quantization.per_channel_dynamic_qconfig},
+            inplace=True,
         )
