@@ -12,7 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from services.runtime.errors import FailedPrecondition
 from services.tts.engines import EngineOptions, load_engine
+from services.tts.engines.qwen3.engine import Qwen3Engine
 from services.tts.engines.qwen3.graphs import GraphedStep
+from services.tts.engines.qwen3.importing import qwen_tts
+from services.tts.engines.qwen3.loading import read_checkpoint
 from services.tts.engines.qwen3.sampling import (
     Sampling,
     choose,
@@ -204,6 +207,19 @@ def test_an_engine_is_loaded_from_a_folder() -> None:
     assert engine.capabilities.model == folder.name
     assert engine.capabilities.batch == 2
     assert not engine.capabilities.speed
+    engine.close()
+
+
+def test_half_precision_is_for_the_talker_and_not_for_the_sound() -> None:
+    wrapper = read_checkpoint(
+        qwen_tts(), qwen3.tiny(), torch.device("cpu"), torch.bfloat16
+    )
+    decoder = wrapper.model.speech_tokenizer.model.decoder
+    assert {weight.dtype for weight in decoder.parameters()} == {torch.float32}
+    assert wrapper.model.talker.codec_head.weight.dtype is torch.bfloat16
+    engine = Qwen3Engine(wrapper, read_offer(wrapper.model, ""), "tiny", 1)
+    (heard,) = speak(engine, [line("Hello, how are you today?")], frames=4)
+    assert len(heard.samples) and heard.error is None
     engine.close()
 
 
