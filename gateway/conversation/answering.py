@@ -7,6 +7,7 @@ from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
 from gateway.conversation.context import TooLong
+from gateway.conversation.history import Message
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
 from gateway.conversation.values import (
     Failure,
@@ -366,12 +367,20 @@ class Answering:
         self._memory.answered(answer, outcome, heard, failure)
         if answer.announced:
             self.ended = answer
+        if self._policy.prefill and outcome is Outcome.ANSWERED and answer.prompt:
+            self._read_anew(answer.prompt)
         waterfall = answer.stopwatch.waterfall(self._budgets)
         self._out.append(
             c.TellTurnEnded(
                 answer.ref.turn, outcome, heard, waterfall, answer.usage, failure
             )
         )
+
+    def _read_anew(self, asked: tuple[Message, ...]) -> None:
+        """Have the model read prompts from where they begin now, if that is not where they did when it was asked."""
+        anew = self._memory.anew(asked)
+        if anew is not None:
+            self._out.append(c.Prepare(anew, False))
 
 
 def _overdue(answer: Answer, now: float) -> Failure | None:

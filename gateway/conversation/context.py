@@ -17,8 +17,12 @@ MARGIN = 1 / 16
 
 KEPT = 0.6
 """Of the room for the history, once it is too small. To leave out little means to do so often, and each time what the
-upstream has cached of the prompt is worth nothing: of every token that is said, 0.6 / (1 - 0.6) = 1.5 are read again
-(3 at 0.75, 1 at 0.5)."""
+upstream has cached of the prompt is worth nothing: for every token that is said, about 0.6 / (1 - 0.6) = 1.5 are read
+again (3 at 0.75, 1 at 0.5)."""
+
+AHEAD = 1 / 16
+"""Of the room for the history, that there is to be for what the user says next. Where there is not, turns leave when
+an answer is over: then prompts can be read anew while nobody waits for it."""
 
 LEAST_SCALE = 0.5
 MOST_SCALE = 3.0
@@ -72,7 +76,7 @@ class Context:
 
         Turns leave whole, the oldest first: from what the user says to the last answer, so that tool calls and their
         results stay together. As soon as there is no room for the next message, so many leave that the others take
-        `KEPT` of it; then prompts begin alike until it is full again.
+        `KEPT` of it; then prompts begin alike until it is full again, as far as `AHEAD` allows.
 
         Args:
             beginning: is never left out.
@@ -90,7 +94,7 @@ class Context:
             taken += costs[index]
             if message.speaker is Speaker.USER:
                 newest = index
-            if taken > room:
+            if taken > room - (room * AHEAD if _ends_a_turn(message) else 0):
                 while first < newest and taken > room * KEPT:
                     following = _next_turn(history, first)
                     taken -= sum(costs[first:following])
@@ -133,6 +137,10 @@ class Context:
 
     def _counted(self, ours: float) -> int:
         return round(ours * self._scale)
+
+
+def _ends_a_turn(message: Message) -> bool:
+    return message.speaker is Speaker.ASSISTANT and not message.tool_calls
 
 
 def _next_turn(history: Sequence[Message], index: int) -> int:

@@ -39,6 +39,17 @@ class Memory:
         """
         return self._context.prompt(self.beginning(), self._history.messages())
 
+    def anew(self, asked: tuple[Message, ...]) -> tuple[Message, ...] | None:
+        """How the next prompts begin, if not as the one that was ``asked``: turns have left. None otherwise."""
+        try:
+            following = self.prompt()
+        except TooLong:
+            return None
+        first = len(self.beginning())
+        if following[first : first + 1] == asked[first : first + 1]:
+            return None
+        return following
+
     def supposing(self, text: str) -> tuple[Message, ...] | None:
         """The prompt that there would be if the user said ``text`` now, or None if the model had no room for it.
 
