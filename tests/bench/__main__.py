@@ -8,19 +8,15 @@ behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how 
 import argparse
 import asyncio
 import json
-import platform
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 
 from tests.bench import interruptions, latency, share, soak
+from tests.bench.machine import FOLDER, machine
 from tests.simulator import simulation
-
-FOLDER = Path("bench")
 
 
 def main() -> None:
@@ -82,28 +78,6 @@ def main() -> None:
     path = FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     console.print(f"Written to {path}", highlight=False)
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "processor": processor(),
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "load": round(psutil.getloadavg()[0], 2),
-    }
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next(
-        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
 
 
 if __name__ == "__main__":

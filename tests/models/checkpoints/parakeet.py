@@ -96,7 +96,7 @@ FULL = Size(1024, 24, 8, 256, 640, 2)
 
 def tiny() -> Path:
     """A random Parakeet TDT."""
-    return cached("tiny-parakeet.nemo", (__file__,), lambda path: _save(Size(), path))
+    return cached("tiny-parakeet.nemo", (__file__,), lambda path: save(Size(), path))
 
 
 def tiny_streaming() -> Path:
@@ -104,11 +104,11 @@ def tiny_streaming() -> Path:
     return cached(
         "tiny-streaming.nemo",
         (__file__,),
-        lambda path: _save(Size(streaming=True), path),
+        lambda path: save(Size(streaming=True), path),
     )
 
 
-def _save(size: Size, path: Path) -> None:
+def save(size: Size, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = build(size, Path(folder))
         calibrate(model)
