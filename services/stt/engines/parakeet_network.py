@@ -76,7 +76,7 @@ class Network:
         self.rate = int(model.cfg.preprocessor.sample_rate)
         stride = float(model.cfg.preprocessor.window_stride)
         self.frame_seconds = stride * model.encoder.subsampling_factor
-        # Random noise on the signal is for training, and padding of features hides what batches do.
+        # Noise on the signal and padding for kernels are for training.
         model.preprocessor.featurizer.dither = 0.0
         model.preprocessor.featurizer.pad_to = 0
         model.freeze()

@@ -153,6 +153,18 @@ def test_others_of_a_batch_are_heard_though_one_is_given_up(random: Parakeet) ->
     assert nothing.text == ""
 
 
+def test_one_that_is_given_up_behind_the_encoder_is_not_decoded(
+    random: Parakeet,
+) -> None:
+    samples = speech(3.1, 4)
+    (alone,) = random.transcribe([Utterance(samples, "en")])
+    # Wanted before the encoder and at its two layers, and no longer.
+    answers = iter([True] * 3)
+    gone = Utterance(speech(3.0, 1), "en", wanted=lambda: next(answers, False))
+    nothing, heard = random.transcribe([gone, Utterance(samples, "en")])
+    assert (nothing.text, heard.text) == ("", alone.text)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 0.02, 0.1, 0.5])
 def test_short_utterances_are_no_failure(random: Parakeet, seconds: float) -> None:
     (transcript,) = random.transcribe([Utterance(speech(seconds, 0), "en")])

@@ -55,6 +55,10 @@ def test_the_stream_is_encoded_as_a_single_pass_would(checkpoint: Path) -> None:
     while streamer.ready(progress, len(samples)):
         (progress,) = streamer.advance([progress], [samples])
     (streamed,) = streamer.finish([progress], [samples])
+    (ours,) = network.decode(network.encode([samples]))
+    assert [token.chance for token in streamed] == pytest.approx(
+        [token.chance for token in ours], abs=1e-5
+    )
     model = ASRModel.restore_from(str(checkpoint), map_location="cpu")
     model.preprocessor.featurizer.dither = 0.0
     model.eval()
