@@ -219,6 +219,26 @@ def test_a_line_that_does_not_end_is_cut_off_by_the_length_of_its_text(
     assert len(heard.samples) == (25 + 12 * tokens.shape[1]) * 1920
 
 
+def test_a_line_that_fills_its_slot_harms_nobody_after_it_has_left(
+    loaded: Loaded,
+) -> None:
+    """Its slot is still computed for the others: on CUDA, one index past the end breaks the device for good."""
+    engine = make_engine(loaded(end_after=None), positions=64)
+    filling, *others = (engine.begin(line(TEXTS[1])) for _ in range(4))
+    heard = Heard()
+    while not heard.finished:
+        step(engine, {filling: heard})
+    assert filling.position == 63
+    going = {row: Heard() for row in others}
+    step(engine, going)
+    filling.close()
+    for _ in range(3):
+        step(engine, going)
+    assert {row.slot for row in others} == {1, 2, 3}
+    for row in others:
+        row.close()
+
+
 def test_a_line_that_is_too_long_fails_alone(loaded: Loaded) -> None:
     engine = make_engine(loaded(), positions=64)
     good, bad = speak(engine, [line("Hi."), line("Word. " * 60)], frames=4)

@@ -182,7 +182,8 @@ class Qwen3Engine:
     def _open_line(self, row: Utterance) -> Prompt:
         prompt = self._prompts.build(row.line)
         row.position = len(prompt.embeddings)
-        room = self._talker.positions - max(row.position, len(prompt.text) + 1)
+        # Never the last position: a slot is computed after its line has left, too, at the one where that line stopped.
+        room = self._talker.positions - 1 - max(row.position, len(prompt.text))
         if room < _FRAMES_AT_LEAST:
             raise EngineError(
                 "the line, its instructions and its reference are too long together: "
