@@ -86,10 +86,8 @@ class Circuit:
 
     @property
     def may_be_forced(self) -> bool:
-        """Whether asking in spite of the rest could help: not where the upstream said no in so many words."""
-        if self.why is None:
-            return True
-        return self.why.outcome not in (*_TO_MEND, Outcome.RATE_LIMITED)
+        """Whether asking in spite of the rest could help: not where a rate limit would only last longer."""
+        return self.why is None or self.why.outcome is not Outcome.RATE_LIMITED
 
     def ask(self, force: bool = False) -> Permit | None:
         """Leave to ask the upstream; None while it rests, unless forced."""

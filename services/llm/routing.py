@@ -134,7 +134,7 @@ class Route:
 def last_resort(resting: Sequence[Station]) -> Station | None:
     """Of the upstreams that rest, the one to ask all the same when no other is left; a turn is lost anyhow then.
 
-    None where all have said themselves that asking is no use before their time, or before somebody mends something.
+    None where all have said themselves that asking is no use before their time.
     """
     worth = [station for station in resting if station.circuit.may_be_forced]
     return min(worth, key=lambda station: station.circuit.rest, default=None)

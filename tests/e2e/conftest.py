@@ -34,7 +34,7 @@ async def built_house() -> AsyncIterator[House]:
         }
         environment = {
             "ANTIPHON_LLM_UPSTREAMS": json.dumps([patient, impatient]),
-            "ANTIPHON_LLM_ALIASES": json.dumps({IMPATIENT: IMPATIENT}),
+            "ANTIPHON_LLM_ROUTES": json.dumps({IMPATIENT: IMPATIENT}),
         }
         async with stack(environment, without=("llm-local",)) as running:
             yield House(running, upstream)

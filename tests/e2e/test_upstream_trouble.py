@@ -1,5 +1,7 @@
 """What a client is told when the language model's upstream fails, and that the next question is answered."""
 
+from typing import Any
+
 import grpc
 import pytest
 
@@ -10,7 +12,7 @@ from antiphon.v1.conversation_pb2 import (
 )
 from tests.e2e.house import IMPATIENT, House
 from tests.e2e.talking import talking
-from tests.fakes.upstream import Answer, Step, chunk, refuses
+from tests.fakes.upstream import Answer, Step, chunk, refuses, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,7 +25,7 @@ SILENT = Answer([chunk(role="assistant", content=None), Step.WAIT])
     [
         (refuses(401, {"message": "who are you?"}), "FAILED_PRECONDITION"),
         (refuses(404, {"message": "no such model"}), "FAILED_PRECONDITION"),
-        (refuses(429, {"message": "slow down"}), "RESOURCE_EXHAUSTED"),
+        (refuses(429, {"message": "slow down"}, Retry_After="0"), "RESOURCE_EXHAUSTED"),
         (refuses(500, {"message": "oh dear"}), "UNAVAILABLE"),
         (NO_JSON, "UNAVAILABLE"),
         (SILENT, "DEADLINE_EXCEEDED"),
@@ -33,7 +35,11 @@ SILENT = Answer([chunk(role="assistant", content=None), Step.WAIT])
 async def test_a_failing_upstream_fails_one_turn_with_its_own_code(
     house: House, answer: Answer, code: str
 ) -> None:
-    house.upstream.answers.append(answer)
+    def fail_first(body: dict[str, Any]) -> Answer:
+        # However often it is asked.
+        return says("Yes.") if "now" in body["messages"][-1]["content"] else answer
+
+    house.upstream.answer_to = fail_first
     config = ConversationConfig(model=IMPATIENT)
     async with talking(house.gateway, config) as person:
         failed = (await person.write("Are you there?")).ended

@@ -153,7 +153,7 @@ def test_what_somebody_has_to_mend_rests_it_long(circuit: Circuit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "forced"), [(BOOM, True), (NO_KEY, False), (limited(7), False)]
+    ("failure", "forced"), [(BOOM, True), (NO_KEY, True), (limited(7), False)]
 )
 def test_a_rest_may_be_broken_unless_the_upstream_itself_asked_for_it(
     circuit: Circuit, failure: UpstreamFailure, forced: bool
