@@ -8,6 +8,7 @@ import pytest_asyncio
 from tests.e2e.house import (
     FIRST_TOKEN_SECONDS,
     IMPATIENT,
+    LIMITED,
     LONGEST_ANSWER,
     House,
     nothing_open,
@@ -32,9 +33,12 @@ async def built_house() -> AsyncIterator[House]:
             "name": IMPATIENT,
             "first_token_timeout": FIRST_TOKEN_SECONDS,
         }
+        limited = {**patient, "name": LIMITED}
         environment = {
-            "ANTIPHON_LLM_UPSTREAMS": json.dumps([patient, impatient]),
-            "ANTIPHON_LLM_ROUTES": json.dumps({IMPATIENT: IMPATIENT}),
+            "ANTIPHON_LLM_UPSTREAMS": json.dumps([patient, impatient, limited]),
+            "ANTIPHON_LLM_ROUTES": json.dumps(
+                {"default": "scripted", IMPATIENT: IMPATIENT, LIMITED: LIMITED}
+            ),
         }
         async with stack(environment, without=("llm-local",)) as running:
             yield House(running, upstream)

@@ -16,6 +16,7 @@ LONGEST_ANSWER = "24"
 """Tokens; every one of them is spoken in real time."""
 
 IMPATIENT = "impatient"
+LIMITED = "limited"
 _OPEN = ("antiphon_streams_open", "antiphon_conversations_open")
 _AWAY_SECONDS = 20.0
 _BACK_SECONDS = 60.0
