@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from services.runtime.admission import Admission
 from services.runtime.errors import InvalidArgument, from_rpc_error
 from services.runtime.server import bind, create_server
 from services.runtime.units import to_seconds
+from services.stt.engines import Transcript, Utterance
+from services.stt.engines.parakeet import Parakeet, StreamingParakeet
 from services.stt.service import SpeechToTextService
 from services.stt.settings import SpeechToTextSettings
 from tests.fakes.calls import exchange
@@ -171,7 +174,7 @@ async def test_windows_of_a_long_utterance_are_put_together(
 
 
 async def test_sixteen_streams_at_once_hear_what_one_at_a_time_hears(
-    serve: Serve, spoken: Spoken
+    serve: Serve, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = np.random.default_rng(8)
     said = [
@@ -181,16 +184,12 @@ async def test_sixteen_streams_at_once_hear_what_one_at_a_time_hears(
     requests = [[config(), *audio(spoken(each)[0]), checkpoint(1)] for each in said]
     async with serve(max_batch=16, max_streams=32) as stub:
         alone = [await exchange(stub.Transcribe(), each) for each in requests]
-        batches = sample("antiphon_batch_size_count", work="checkpoint")
-        items = sample("antiphon_batch_size_sum", work="checkpoint")
-        together = await asyncio.gather(
-            *(exchange(stub.Transcribe(), each) for each in requests)
+        together, items, batches = await all_at_once(
+            stub, requests, Parakeet, monkeypatch
         )
-        batches = sample("antiphon_batch_size_count", work="checkpoint") - batches
-        items = sample("antiphon_batch_size_sum", work="checkpoint") - items
     assert items > 2 * batches, "several utterances a batch"
     for words, one, other in zip(said, alone, together, strict=True):
-        transcript = other[-1].final.transcript
+        transcript = other.final.transcript
         assert transcript.text == one[-1].final.transcript.text == words
         assert [word.start for word in transcript.words] == [
             word.start for word in one[-1].final.transcript.words
@@ -198,39 +197,65 @@ async def test_sixteen_streams_at_once_hear_what_one_at_a_time_hears(
 
 
 async def test_sixteen_streams_of_a_cache_aware_model_are_heard_alike(
-    serve: Serve,
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = [
-        [
-            config(),
-            *audio(speech(1.0 + 0.3 * seed, seed)),
-            checkpoint(1),
-        ]
+        [config(), *audio(speech(1.0 + 0.3 * seed, seed)), checkpoint(1)]
         for seed in range(16)
     ]
-    options = {
-        "max_batch": 16,
-        "max_streams": 32,
-    }
+    options = {"max_batch": 16, "max_streams": 32}
     async with serve(model=str(tiny_streaming()), **options) as stub:
         alone = [await exchange(stub.Transcribe(), each) for each in requests]
-        before = [
-            sample(f"antiphon_batch_size_{each}", work="checkpoint")
-            for each in ("count", "sum")
-        ]
-        together = await asyncio.gather(
-            *(exchange(stub.Transcribe(), each) for each in requests)
-        )
-        batches, items = (
-            sample(f"antiphon_batch_size_{each}", work="checkpoint") - was
-            for each, was in zip(("count", "sum"), before, strict=True)
+        together, items, batches = await all_at_once(
+            stub, requests, StreamingParakeet, monkeypatch
         )
         described = await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
     assert described.engine.model == "tiny-streaming"
-    assert items > batches
+    assert items > 2 * batches, "several utterances a batch"
     for one, other in zip(alone, together, strict=True):
         assert one[-1].final.transcript.text
-        assert other[-1].final.transcript.text == one[-1].final.transcript.text
+        assert other.final.transcript.text == one[-1].final.transcript.text
+
+
+async def all_at_once(
+    stub: Stub,
+    requests: Sequence[Sequence[Request]],
+    engine: type[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[list[Any], float, float]:
+    """The last response to each, and how many checkpoints there were in how many batches.
+
+    The engine is held until everything has been sent, so that batches do not depend on who is faster.
+    """
+    all_sent, transcribe = threading.Event(), engine.transcribe
+
+    def held(self: Any, utterances: Sequence[Utterance]) -> list[Transcript]:
+        all_sent.wait()
+        return list(transcribe(self, utterances))
+
+    monkeypatch.setattr(engine, "transcribe", held)
+    names = ("antiphon_batch_size_sum", "antiphon_batch_size_count")
+    before = [sample(name, work="checkpoint") for name in names]
+    calls = [stub.Transcribe() for _ in requests]
+    try:
+        for call, messages in zip(calls, requests, strict=True):
+            for message in messages:
+                await call.write(message)
+            await call.done_writing()
+        # Answered behind what was sent before it.
+        await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
+    finally:
+        all_sent.set()
+    last = []
+    for call in calls:
+        while (response := await call.read()) is not grpc.aio.EOF:
+            final = response
+        last.append(final)
+    items, batches = (
+        sample(name, work="checkpoint") - was
+        for name, was in zip(names, before, strict=True)
+    )
+    return last, items, batches
 
 
 async def test_cancelled_streams_stop_and_leave_the_others_alone(
