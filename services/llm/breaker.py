@@ -87,7 +87,8 @@ class Circuit:
     @property
     def may_be_forced(self) -> bool:
         """Whether asking in spite of the rest could help: not where a rate limit would only last longer."""
-        return self.why is None or self.why.outcome is not Outcome.RATE_LIMITED
+        limited = self.why is not None and self.why.outcome is Outcome.RATE_LIMITED
+        return self.admits or not limited
 
     def ask(self, force: bool = False) -> Permit | None:
         """Leave to ask the upstream; None while it rests, unless forced."""
@@ -143,7 +144,8 @@ class Circuit:
 
     def dropped(self, permit: Permit) -> None:
         """A try ended without a verdict: nobody wanted it any more."""
-        if permit.probe and self.state is State.HALF_OPEN:
+        current = permit.opening == self._openings
+        if permit.probe and current and self.state is State.HALF_OPEN:
             # The next request is the next probe.
             self._become(State.OPEN)
 

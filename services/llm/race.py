@@ -65,6 +65,7 @@ class Race:
         self._waiting = deque(route.able(prompt))
         self._resting: list[Station] = []
         self._running: dict[asyncio.Task[None], Attempt] = {}
+        self._leaving: list[asyncio.Task[None]] = []
         self._log: list[llm_pb2.Attempt] = []
         self._reasons: dict[str, AntiphonError] = {}
 
@@ -78,12 +79,11 @@ class Race:
         winner: Attempt | None = None
         try:
             winner = await self._first_to_answer()
-            self._cancel_others()
+            self._let_go(won=True)
             first = to_duration(self._elapsed())
             async with aclosing(winner.deltas()) as deltas:
                 while (delta := await self._next(deltas)) is not None:
                     if isinstance(delta, Finish):
-                        await self._collect(won=True)
                         yield self._end(winner, delta, first)
                     else:
                         yield responses.response(delta)
@@ -100,8 +100,8 @@ class Race:
             raise
         finally:
             self._conclude(winner, self._cut_short())
-            self._cancel_others()
-            await self._collect(won=winner is not None)
+            self._let_go(won=winner is not None)
+            await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _first_to_answer(self) -> Attempt:
         """Ask upstream after upstream until one has begun.
@@ -123,9 +123,10 @@ class Race:
             if not done:
                 self._start_hedge()
                 hedge_after = None
-            elif not self._running:
+                continue
+            if not self._running and self._left() != 0:
                 self._start_next()
-                hedge_after = self._hedge_after()
+            hedge_after = self._hedge_after()
         raise verdict(list(self._reasons.items()), out_of_time=self._left() == 0)
 
     def _ended(self, task: asyncio.Task[None]) -> Attempt | None:
@@ -181,16 +182,17 @@ class Race:
         self._running[asyncio.create_task(attempt.begin())] = attempt
 
     def _hedge_after(self) -> float | None:
-        """Seconds until the one upstream that runs is late; None where it may take its time."""
-        if not self._running:
+        """Seconds until the one upstream that runs is late; None where it may take its time, or is not alone."""
+        if len(self._running) != 1:
             return None
         (attempt,) = self._running.values()
-        return hedging.delay(
+        delay = hedging.delay(
             self._route.settings.hedge,
             attempt.station.first_tokens,
             self._settings,
             attempt.permit.probe,
         )
+        return None if delay is None else max(delay - attempt.elapsed, 0.0)
 
     def _alongside(self) -> Station | None:
         """The next upstream that may be asked while others run."""
@@ -214,29 +216,25 @@ class Race:
             self._waiting.remove(station)
             self._start(station, permit, hedge=True)
 
-    def _cancel_others(self) -> None:
-        for task in self._running:
-            task.cancel()
-
-    async def _collect(self, won: bool) -> None:
-        """Wait until everybody else is gone, with their connections.
+    def _let_go(self, won: bool) -> None:
+        """Cancel everybody else, with their verdicts at once: whoever waits for their end may be cancelled meanwhile.
 
         Args:
-            won: whether they were cancelled because another had answered.
+            won: whether another has answered.
         """
-        while self._running:
-            task, attempt = next(iter(self._running.items()))
-            await asyncio.wait({task})
-            if not task.cancelled() and task.exception() is None:
-                # It won by a hair too late.
-                await attempt.close()
-            del self._running[task]
+        for task, attempt in self._running.items():
+            task.cancel()
+            self._leaving.append(task)
+            if task.done():
+                # It won by a hair too late, and would write on as long as the winner does.
+                self._leaving.append(asyncio.create_task(attempt.close()))
             if won:
                 attempt.overtaken()
             attempt.conclude(self._cut_short())
             self._note(attempt)
             if attempt.hedge:
                 metrics.HEDGES.labels(attempt.station.name, "lost").inc()
+        self._running.clear()
 
     async def _next(self, deltas: AsyncGenerator[Delta, None]) -> Delta | None:
         async with asyncio.timeout(self._left()):

@@ -137,6 +137,22 @@ def test_a_probe_that_nobody_wants_any_more_leaves_the_next_one_to_find_out(
     assert asked(circuit).probe
 
 
+def test_a_probe_of_an_earlier_rest_that_is_dropped_lets_no_second_one_in(
+    circuit: Circuit, clock: Clock
+) -> None:
+    fail(circuit, times=3)
+    clock.now = 1
+    earlier = asked(circuit)
+    forced = circuit.ask(force=True)
+    assert forced is not None
+    circuit.answered(forced)
+    fail(circuit, times=3)
+    clock.now += circuit.rest
+    assert asked(circuit).probe
+    circuit.dropped(earlier)
+    assert circuit.ask() is None
+
+
 def test_a_rate_limit_rests_it_at_once_for_as_long_as_asked(
     circuit: Circuit, clock: Clock
 ) -> None:
@@ -161,6 +177,15 @@ def test_a_rest_may_be_broken_unless_the_upstream_itself_asked_for_it(
     while circuit.state is State.CLOSED:
         fail(circuit, failure)
     assert circuit.may_be_forced is forced
+
+
+def test_one_that_no_longer_rests_may_be_asked_whatever_it_rested_for(
+    circuit: Circuit, clock: Clock
+) -> None:
+    fail(circuit, limited(7))
+    assert not circuit.may_be_forced
+    clock.now = 7
+    assert circuit.may_be_forced
 
 
 def test_a_forced_try_closes_it_if_it_works_and_changes_nothing_if_not(
