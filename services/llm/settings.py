@@ -12,11 +12,21 @@ own (``deploy/config/gemma.yaml`` says more)::
         small: local
 """
 
+import math
 import os
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import SettingsConfigDict
 
 from services.llm.policies import CircuitSettings, HedgeSettings
@@ -24,6 +34,7 @@ from services.runtime.errors import FailedPrecondition
 from services.runtime.settings import ServiceSettings
 
 DEFAULT_ROUTE = "default"
+_KEY = re.compile(r"[!-~]+")
 
 
 class UpstreamSettings(BaseModel):
@@ -41,8 +52,9 @@ class UpstreamSettings(BaseModel):
     )
     base_url: str | None = Field(
         default=None,
-        pattern=r"^https?://",
-        description="root of an OpenAI-compatible API, usually ending in /v1; this or provider",
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        description="root of an OpenAI-compatible API, usually ending in /v1, without a user or a key in it; this or "
+        "provider",
     )
     provider: str | None = Field(
         default=None,
@@ -52,7 +64,8 @@ class UpstreamSettings(BaseModel):
     model: str = Field(default="default", description="the model's id at the upstream")
     api_key_variable: str | None = Field(
         default=None,
-        description="environment variable that holds the key; with provider HF_TOKEN unless set",
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        description="environment variable that holds the key, in capitals; with provider HF_TOKEN unless set",
     )
     api_key_file: Path | None = Field(
         default=None, description="file that holds the key"
@@ -95,7 +108,7 @@ class UpstreamSettings(BaseModel):
         """
         if self.api_key_file:
             try:
-                key = self.api_key_file.read_text().strip()
+                key = self.api_key_file.read_text(errors="replace").strip()
             except OSError as error:
                 raise FailedPrecondition(
                     f"the key of upstream {self.name!r} cannot be read: {error}"
@@ -109,6 +122,12 @@ class UpstreamSettings(BaseModel):
         if not key:
             raise FailedPrecondition(
                 f"{where} is empty: put the key of upstream {self.name!r} there"
+            )
+        if not _KEY.fullmatch(key):
+            # An HTTP library would quote it in its error.
+            raise FailedPrecondition(
+                f"{where} does not hold the key of upstream {self.name!r} alone: a key has no blanks, no line breaks and "
+                "nothing but ASCII"
             )
         return SecretStr(key)
 
@@ -188,13 +207,19 @@ class RouteSettings(BaseModel):
             return {"upstreams": [value]}
         return {"upstreams": value} if isinstance(value, list) else value
 
-    @model_validator(mode="after")
-    def _can_be_meant(self) -> "RouteSettings":
-        if len(set(self.upstreams)) < len(self.upstreams):
+    @field_validator("upstreams")
+    @classmethod
+    def _once(cls, upstreams: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(upstreams)) < len(upstreams):
             raise ValueError("a route names an upstream twice")
-        if not isinstance(self.hedge, bool) and self.hedge <= 0:
-            raise ValueError("hedge takes true, false, or seconds above 0")
-        return self
+        return upstreams
+
+    @field_validator("hedge")
+    @classmethod
+    def _can_be_waited(cls, hedge: bool | float) -> bool | float:
+        if not isinstance(hedge, bool) and not 0 < hedge < math.inf:
+            raise ValueError("takes true, false, or seconds above 0")
+        return hedge
 
 
 class LlmSettings(ServiceSettings):
@@ -236,17 +261,32 @@ class LlmSettings(ServiceSettings):
         5.0, gt=0, description="time to reach the upstreams before serving without them"
     )
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> "LlmSettings":
-        names = [upstream.name for upstream in self.upstreams]
-        if len(set(names)) < len(names):
-            raise ValueError("two upstreams have the same name")
-        wanted = {name for route in self.routes.values() for name in route.upstreams}
-        if unknown := sorted(wanted - set(names)):
+    @field_validator("upstreams")
+    @classmethod
+    def _called_differently(
+        cls, upstreams: list[UpstreamSettings]
+    ) -> list[UpstreamSettings]:
+        names = [upstream.name for upstream in upstreams]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two are called {', '.join(sorted(twice))}")
+        return upstreams
+
+    @field_validator("routes")
+    @classmethod
+    def _lead_somewhere(
+        cls, routes: dict[str, RouteSettings], others: ValidationInfo
+    ) -> dict[str, RouteSettings]:
+        if "" in routes:
+            raise ValueError("a route needs a name")
+        if "upstreams" not in others.data:
+            return routes  # which are wrong themselves
+        there = {upstream.name for upstream in others.data["upstreams"]}
+        wanted = {name for route in routes.values() for name in route.upstreams}
+        if unknown := sorted(wanted - there):
             raise ValueError(
-                f"routes name upstreams that are not there: {', '.join(unknown)}"
+                f"they name upstreams that are not there: {', '.join(unknown)}"
             )
-        return self
+        return routes
 
     def route_table(self) -> dict[str, RouteSettings]:
         """Routes by name, the default first."""

@@ -6,7 +6,7 @@ then environment variables, then flags. ``--help`` of every service lists all of
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -18,7 +18,9 @@ from pydantic_settings import (
     CliApp,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
+from yaml.constructor import ConstructorError
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
 SECTIONS = ("gateway", "stt", "llm", "llm_local", "tts")
@@ -76,6 +78,10 @@ class ProcessSettings(BaseSettings):
             return CliApp.run(
                 cls, cli_args=sys.argv[1:] if arguments is None else arguments
             )
+        except SettingsError as error:
+            # Its cause says where the JSON breaks off; neither repeats it, and there may be a key in it.
+            print(f"{cls.section}: {error}: {error.__cause__}", file=sys.stderr)
+            raise SystemExit(2) from None
         except ValidationError as error:
             for problem in error.errors():
                 name = ".".join(str(part) for part in problem["loc"])
@@ -129,6 +135,22 @@ class ServiceSettings(ProcessSettings):
     )
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a name that is there twice; YAML's own would forget what the first one says."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, Any]:
+        """The mapping of a node."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"{key.value!r} is there twice"
+                raise ConstructorError(None, None, problem, key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 class _YamlSection(PydanticBaseSettingsSource):
     """The service's section of the YAML file that the environment names."""
 
@@ -143,7 +165,7 @@ class _YamlSection(PydanticBaseSettingsSource):
         if not path:
             return {}
         try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            document = yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)
         except (OSError, ValueError, yaml.YAMLError) as error:
             print(f"{CONFIG_VARIABLE}={path}: {error}", file=sys.stderr)
             raise SystemExit(2) from None

@@ -98,7 +98,7 @@ class Exchange:
 class ScriptedUpstream:
     """Gives the scripted answers in order, then says "Hello there.", unless `answer_to` finds others.
 
-    As the Hub it says ``offers``: what any model is called, by provider.
+    As the Hub it says ``offers``: what any model is called, by provider; or whatever ``hub_says``.
     """
 
     def __init__(self) -> None:
@@ -111,6 +111,7 @@ class ScriptedUpstream:
         self.models_headers: Mapping[str, str] = {}
         self.offers: dict[str, str] = {}
         self.hub_status = 200
+        self.hub_says: bytes | None = None
         self.hub_waits = False
         self.hub_requests = 0
         self._asked = asyncio.Condition()
@@ -172,6 +173,8 @@ class ScriptedUpstream:
             await self._released.wait()
         live = {"status": "live", "task": "conversational"}
         mapping = {p: {"providerId": name, **live} for p, name in self.offers.items()}
+        if self.hub_says is not None:
+            return web.Response(body=self.hub_says, content_type="application/json")
         model = request.match_info["model"]
         document = {"id": model, "inferenceProviderMapping": mapping}
         return web.json_response(document, status=self.hub_status)

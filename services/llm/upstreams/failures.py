@@ -30,6 +30,9 @@ _CHECKED = {
     "stream_options": "",
 }
 """Fields of a request that were valid when they came in, with the contract's names for them."""
+_NO_SUCH_PLACE = (404, 405, 410)
+_CALLERS_FAULT = (400, 413, 422)
+"""HTTP statuses; all else from 400 on, but those that `from_status` names, tells of the upstream and not of the request."""
 _SAID = 300
 """Characters of an upstream's own words that an error repeats."""
 
@@ -115,7 +118,7 @@ def from_status(
                 f"the key of {name} is refused (HTTP {status}: {said}); {_mend_key(upstream)}"
             ),
         )
-    if status == 404 or 300 <= status < 400:
+    if status in _NO_SUCH_PLACE or 300 <= status < 400:
         place = headers.get("location", "nowhere") if status < 400 else said
         return UpstreamFailure(
             Outcome.NOT_FOUND,
@@ -135,7 +138,7 @@ def from_status(
                 _retry_after(headers.get("retry-after")),
             ),
         )
-    if 400 <= status < 500:
+    if status in _CALLERS_FAULT:
         return _bad_request(error, f"{name} refused the request: {said}", filled)
     return UpstreamFailure(
         Outcome.UPSTREAM_ERROR, Unavailable(f"{name} failed (HTTP {status}: {said})")
@@ -214,7 +217,7 @@ def _retry_after(value: str | None) -> float:
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 1.0
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)

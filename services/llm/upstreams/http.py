@@ -31,7 +31,7 @@ class Rejected(Exception):
     Attributes:
         status: of HTTP.
         headers: of the response.
-        body: the beginning of it, as text.
+        body: the beginning of it, as text, without our key.
     """
 
     def __init__(self, status: int, headers: httpx2.Headers, body: str) -> None:
@@ -113,7 +113,15 @@ async def _after(response: httpx2.Response) -> None:
     except httpx2.DecodingError:
         pass  # the status says enough
     text = body[:_ERROR_BODY_BYTES].decode(errors="replace")
-    raise Rejected(response.status_code, response.headers, text)
+    raise Rejected(
+        response.status_code, response.headers, _without_key(text, response.request)
+    )
+
+
+def _without_key(text: str, request: httpx2.Request) -> str:
+    """The text without the request's key, which some servers repeat where they refuse it."""
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return text.replace(key, "(key)") if key else text
 
 
 class _ReadToEnd(httpx2.AsyncByteStream):

@@ -7,7 +7,6 @@ answer. As long as there is none, a Hugging Face token still leads to the provid
 """
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,18 @@ _ROUTED_KEYS = "hf_"
 """How keys begin with which the library goes through the router, and not to the provider itself."""
 _ANY_PROVIDER = "auto"
 """Leaves the choice to the router."""
+_NOT_OFFERED = "not supported"
+"""In what the library says where the Hub, or it itself, knows that the provider has no such model."""
+_NONSENSE = (
+    httpx2.HTTPError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What comes of a Hub that cannot be reached, or whose answer is no JSON, or not what it should be."""
 _threads = ThreadPoolExecutor(1, thread_name_prefix="hub")
 
 
@@ -109,18 +120,10 @@ class Provider:
         loop = asyncio.get_running_loop()
         try:
             url = await loop.run_in_executor(_threads, self._url)
-        except json.JSONDecodeError as error:
-            why = f"its answer is not JSON: {error}"
-        except ValueError as error:
-            self._refused = str(error)
-            raise failures.not_offered(self._settings, self._refused) from None
-        except (
-            httpx2.HTTPError,
-            OSError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as error:
+        except _NONSENSE as error:
+            if type(error) is ValueError and _NOT_OFFERED in str(error):
+                self._refused = str(error)
+                raise failures.not_offered(self._settings, self._refused) from None
             why = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
             root = url.removesuffix("/chat/completions")

@@ -11,6 +11,7 @@ from huggingface_hub.inference._providers import (
 )
 
 from services.llm.upstreams import providers
+from services.runtime.errors import Unavailable
 from tests.fakes.running_llm import (
     asking,
     failure,
@@ -150,19 +151,52 @@ async def test_a_provider_that_nobody_knows_is_said(
     assert hugging_face.hub_requests == 0
 
 
+MAPPING = b'{"id": "m", "inferenceProviderMapping": %s}'
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"<html>",
+        b'"\xff"',
+        b"[" * 100_000,
+        b"[]",
+        b'{"id": "m", "lastModified": "yesterday"}',
+        MAPPING % b'"x"',
+        MAPPING % b"[1]",
+        MAPPING % b'{"cerebras": {"status": "live", "task": "conversational"}}',
+    ],
+)
+async def test_a_hub_that_talks_nonsense_is_asked_again_and_meanwhile_the_router_is(
+    hugging_face: ScriptedUpstream, model: str, garbage: bytes
+) -> None:
+    hugging_face.hub_says = garbage
+    own = cerebras(model, name="own", api_key_variable="OWN_KEY")
+    routes = {"far": "far", "own": "own"}
+    async with running_proxy(cerebras(model), own, routes=routes) as stub:
+        assert tried(await reply(stub, asking(model="far"))) == [("far", "ok")]
+        assert isinstance(await failure(stub, asking(model="own")), Unavailable)
+        hugging_face.hub_says = None
+        assert tried(await reply(stub, asking(model="own"))) == [("own", "ok")]
+
+
 @pytest.mark.parametrize("variable", ["HF_TOKEN", "OWN_KEY"])
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
 async def test_no_key_is_ever_logged_or_told(
     hugging_face: ScriptedUpstream,
     model: str,
     variable: str,
+    status: int,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("DEBUG")
-    hugging_face.answers.append(refuses(401, "no"))
+    hugging_face.answers.append(refuses(status, "never heard of hf_mine or csk-mine"))
     async with running_proxy(cerebras(model, api_key_variable=variable)) as stub:
         error = await failure(stub)
     said = "".join([error.message, caplog.text, *capfd.readouterr()])
-    assert f"set ${variable}" in said
-    assert "hf_mine" not in said
-    assert "csk-mine" not in said
+    key = {"HF_TOKEN": "hf_mine", "OWN_KEY": "csk-mine"}[variable]
+    assert "never heard of" in said
+    assert key not in said
+    if status == 401:
+        assert f"set ${variable}" in said

@@ -66,6 +66,12 @@ def test_routes_name_upstreams_in_order_and_the_default_comes_first() -> None:
         ({"upstreams": ["x"], "hedge": 0.0}, "hedge"),
         ({"upstreams": ["x"], "temperature": 3}, "temperature"),
         ({"upstreams": ["x"], "nonsense": 1}, "nonsense"),
+        ({"upstreams": ["x"], "hedge": -1}, "routes.big.hedge"),
+        ({"upstreams": ["x"], "hedge": float("nan")}, "routes.big.hedge"),
+        ({"upstreams": ["x"], "hedge": float("inf")}, "routes.big.hedge"),
+        (["x", "x"], "routes.big.upstreams"),
+        ("big", "'routes'"),
+        (None, "routes.big"),
     ],
 )
 def test_a_route_that_cannot_be_meant_is_refused_with_its_reason(
@@ -78,6 +84,32 @@ def test_a_route_that_cannot_be_meant_is_refused_with_its_reason(
     with pytest.raises(SystemExit):
         load(monkeypatch, {"name": "x", "base_url": "http://x"})
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ROUTES", '{"": "x"}', "'routes'"),
+        ("ROUTES", '{"x":', "routes"),
+        ("UPSTREAMS", '[{"api_key": "hf_mine"', "upstreams"),
+        ("UPSTREAMS", '[{"name": "x", "base_url": "http://x"}, {"name": "x", "base_url": "http://y"}]', "'upstreams': Value error, two are called x"),
+    ],
+)  # fmt: skip
+def test_a_list_that_cannot_be_meant_is_refused_with_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    says: str,
+) -> None:
+    one = json.dumps([{"name": "x", "base_url": "http://x"}])
+    monkeypatch.setenv("ANTIPHON_LLM_UPSTREAMS", one)
+    monkeypatch.setenv(f"ANTIPHON_LLM_{variable}", value)
+    with pytest.raises(SystemExit):
+        LlmSettings.load([])
+    error = capsys.readouterr().err
+    assert says in error
+    assert "hf_mine" not in error
 
 
 @pytest.mark.parametrize(
@@ -100,6 +132,10 @@ def test_hedging_is_on_off_or_a_number_of_seconds(
         ({"name": "a", "base_url": "ftp://x"}, "base_url"),
         ({"name": "a b", "base_url": "http://x"}, "name"),
         ({"name": "a", "base_url": "http://x", "nonsense": 1}, "nonsense"),
+        ({"name": "a", "base_url": "http://me:hf_mine@x/v1"}, "base_url"),
+        ({"name": "a", "base_url": "http://x/v1?key=hf_mine"}, "base_url"),
+        ({"name": "a", "base_url": "http://x", "api_key": "hf_mine"}, "api_key"),
+        ({"name": "a", "base_url": "http://x", "api_key_variable": "hf_mine"}, "api_key_variable"),
         ({"name": "a", "base_url": "http://x", "api_key_variable": "X", "api_key_file": "/x"}, "not both"),
     ],
 )  # fmt: skip
@@ -111,7 +147,9 @@ def test_an_upstream_that_cannot_be_meant_is_refused_with_its_reason(
 ) -> None:
     with pytest.raises(SystemExit):
         load(monkeypatch, configured)
-    assert says in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert says in error
+    assert "hf_mine" not in error
 
 
 def test_a_key_comes_from_its_variable_or_file_and_does_not_show(
@@ -144,6 +182,20 @@ def test_a_key_that_is_named_and_missing_is_for_the_operator_to_mend(
     with pytest.raises(FailedPrecondition) as caught:
         upstream(**fields).read_key()
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "key", [b"hf_mine\nhf_other", b"hf mine", "hf_mine…".encode(), b"hf_mine\xff"]
+)
+def test_what_no_header_can_carry_is_no_key_and_is_not_shown(
+    tmp_path: Path, key: bytes
+) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(key)
+    with pytest.raises(FailedPrecondition) as caught:
+        upstream(api_key_file=file).read_key()
+    assert str(file) in caught.value.message
+    assert "mine" not in caught.value.message
 
 
 def test_an_unknown_kind_is_refused_with_the_list() -> None:

@@ -49,6 +49,8 @@ def test_a_wrong_setting_is_named(
         "gateway: {1: 2}",
         "- gateway",
         "gateway: {instructions: caf\xe9}",
+        "gateway: {silence: 0.5}\ngateway: {silence: 0.5}",
+        "gateway: {silence: 0.5, silence: 0.5}",
     ],
 )
 def test_a_wrong_file_is_named(
