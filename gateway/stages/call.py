@@ -34,7 +34,8 @@ Sink = Callable[[Event], None]
 Metadata = tuple[tuple[str, str], ...]
 
 TRIES = 3
-"""Replicas that are asked for one thing. They fail at once or not at all, so that this costs little of a turn's time."""
+"""Replicas that are asked for one thing. They fail at once or not at all, so that this costs little of a turn's time; one
+that has waited for somebody else in vain says where the others would do no better."""
 
 
 class StageCall(ABC):
@@ -77,7 +78,8 @@ class StageCall(ABC):
     async def _run(self) -> None:
         tries = 1
         while (error := await self._try()) is not None:
-            again = self._repeatable and isinstance(error, Full | Unavailable)
+            here = isinstance(error, Full | Unavailable) and not error.everywhere
+            again = self._repeatable and here
             if not again or tries == TRIES or self._cancelled:
                 self._fail(error)
                 return

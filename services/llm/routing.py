@@ -48,9 +48,10 @@ class Station:
             return Unavailable(f"upstream {self.name!r} rests")
         wait = f"rests for another {rest:.0f} s" if rest else "is being tried again"
         message = f"{why.error.message} (it {wait})"
-        if isinstance(why.error, Full):
-            return Full(message, rest)
-        return type(why.error)(message)
+        full = isinstance(why.error, Full)
+        error = Full(message, rest) if full else type(why.error)(message)
+        error.everywhere = why.error.everywhere
+        return error
 
     def _turned(self, state: State, why: UpstreamFailure | None) -> None:
         metrics.CIRCUIT_STATE.labels(self.name).set(state)

@@ -17,6 +17,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -34,6 +35,7 @@ from services.runtime.errors import FailedPrecondition
 from services.runtime.settings import ServiceSettings
 
 DEFAULT_ROUTE = "default"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _KEY = re.compile(r"[!-~]+")
 
 
@@ -132,11 +134,23 @@ class UpstreamSettings(BaseModel):
         return SecretStr(key)
 
     @property
+    def shared(self) -> bool:
+        """Whether all replicas of the proxy ask the same server: not one of this machine, nor one whose slots we count."""
+        host = urlsplit(self.base_url or "").hostname
+        return not self.slots and host not in _THIS_MACHINE
+
+    @property
     def key_variable(self) -> str | None:
         """Environment variable that holds the key; the router's is Hugging Face's own unless told otherwise."""
         if self.api_key_variable or self.api_key_file or not self.provider:
             return self.api_key_variable
         return "HF_TOKEN"
+
+    @field_validator("base_url")
+    @classmethod
+    def _can_be_split(cls, base_url: str | None) -> str | None:
+        urlsplit(base_url or "").port  # noqa: B018  # raises where there is no such port, or no such host
+        return base_url
 
     @model_validator(mode="after")
     def _one_address_one_key(self) -> "UpstreamSettings":

@@ -21,8 +21,8 @@ def verdict(
     """One error for all that was tried.
 
     If all failed in the same way, that is its kind: full where all are rate-limited, with the shortest wait; the
-    deadline where all were silent; the operator's where all need mending. Else `Unavailable`: another replica, or
-    another moment, may do better.
+    deadline where all were silent; the operator's where all need mending. Else `Unavailable`: another moment may do
+    better, and another replica, unless each upstream would have told it the same.
 
     Args:
         reasons: an upstream's name and why it gave no answer, in order; at least one.
@@ -31,6 +31,16 @@ def verdict(
     errors = [error for _, error in reasons]
     if len(errors) == 1 and not out_of_time:
         return errors[0]
+    together = _together(reasons, errors, out_of_time)
+    together.everywhere = all(error.everywhere for error in errors)
+    return together
+
+
+def _together(
+    reasons: Sequence[tuple[str, AntiphonError]],
+    errors: Sequence[AntiphonError],
+    out_of_time: bool,
+) -> AntiphonError:
     share = _ALL_SAID // len(reasons)
     said = "; ".join(
         f"{name}: {_shorten(error.message, share)}" for name, error in reasons

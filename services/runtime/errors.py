@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -17,6 +17,10 @@ LONGEST_PART = 300
 LONGEST_MESSAGE = 700
 """Two parts and some words. It goes out three times, and gRPC replaces a status whose metadata reach 8 KiB."""
 
+_EVERYWHERE = error_details_pb2.ErrorInfo(
+    reason="SAME_ON_EVERY_REPLICA", domain="antiphon"
+)
+
 
 class AntiphonError(Exception):
     """Something went wrong that the caller is to be told of.
@@ -24,9 +28,11 @@ class AntiphonError(Exception):
     Attributes:
         code: the gRPC status code that it becomes.
         message: what happened and what to do about it, for a person; shortened. ``str`` of the error tells it all.
+        everywhere: whether every replica would say the same, so that there is no use in asking another one.
     """
 
     code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    everywhere: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -39,9 +45,8 @@ class AntiphonError(Exception):
     def to_status(self) -> status_pb2.Status:
         """The status that goes over the wire."""
         number: int = self.code.value[0]
-        return status_pb2.Status(
-            code=number, message=self.message, details=self.details()
-        )
+        details = [*self.details(), *([_pack(_EVERYWHERE)] if self.everywhere else [])]
+        return status_pb2.Status(code=number, message=self.message, details=details)
 
 
 class InvalidArgument(AntiphonError):
@@ -159,7 +164,18 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> AntiphonError:
     if (error.details() or "").startswith(_NOBODY_THERE):
         # gRPC's own words for it name sockets and balancers.
         message = f"{peer} cannot be reached; is it running?"
-    for detail in _details(error):
+    details = _details(error)
+    meant = _meant(error, message, details)
+    info = error_details_pb2.ErrorInfo()
+    meant.everywhere = any(d.Unpack(info) and info == _EVERYWHERE for d in details)
+    return meant
+
+
+def _meant(
+    error: grpc.aio.AioRpcError, message: str, details: Iterable[any_pb2.Any]
+) -> AntiphonError:
+    """The error by its kind."""
+    for detail in details:
         bad = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(bad) and bad.field_violations:
@@ -195,9 +211,7 @@ def _shorten(text: str, longest: int) -> str:
     return text
 
 
-def _pack(
-    message: error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
-) -> any_pb2.Any:
+def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

@@ -79,7 +79,21 @@ async def test_one_that_stays_away_fails_the_turn(stage: str) -> None:
     assert len(asked) == TRIES
 
 
-@pytest.mark.parametrize("error", [EngineError("broken"), TooMuch("too long")])
+def everywhere(error: AntiphonError) -> AntiphonError:
+    """One that every replica would say."""
+    error.everywhere = True
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EngineError("broken"),
+        TooMuch("too long"),
+        everywhere(Full("rate-limited")),
+        everywhere(Unavailable("no upstream answers")),
+    ],
+)
 async def test_what_another_replica_would_do_no_better_is_not_asked_again(
     error: AntiphonError,
 ) -> None:

@@ -32,7 +32,7 @@ _CHECKED = {
 """Fields of a request that were valid when they came in, with the contract's names for them."""
 _NO_SUCH_PLACE = (404, 405, 410)
 _CALLERS_FAULT = (400, 413, 422)
-"""HTTP statuses; all else from 400 on, but those that `from_status` names, tells of the upstream and not of the request."""
+"""HTTP statuses; all else from 400 on, but those that `_meant` names, tells of the upstream and not of the request."""
 _SAID = 300
 """Characters of an upstream's own words that an error repeats."""
 
@@ -99,7 +99,7 @@ def from_status(
     body: str,
     filled: Collection[str] = (),
 ) -> UpstreamFailure:
-    """What an HTTP status means.
+    """What an HTTP status means. A server that all replicas ask would have told any of them the same.
 
     Args:
         upstream: that answered so.
@@ -108,6 +108,18 @@ def from_status(
         body: what the server said about it.
         filled: fields of the request that only the settings fill.
     """
+    failure = _meant(upstream, status, headers, body, filled)
+    failure.error.everywhere = upstream.shared
+    return failure
+
+
+def _meant(
+    upstream: UpstreamSettings,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    filled: Collection[str],
+) -> UpstreamFailure:
     error = _parse(body)
     said = _words(error, body)
     name = f"upstream {upstream.name!r}"

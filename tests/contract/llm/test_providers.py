@@ -151,6 +151,24 @@ async def test_a_provider_that_nobody_knows_is_said(
     assert hugging_face.hub_requests == 0
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_what_a_hosted_model_tells_one_replica_it_would_tell_all_of_them(
+    hugging_face: ScriptedUpstream, model: str, status: int
+) -> None:
+    own = {"name": "local", "base_url": hugging_face.url}
+    routes = {"far": "far", "local": "local"}
+    hugging_face.answers.extend([refuses(status, "no")] * 2)
+    async with running_proxy(
+        cerebras(model), own, routes=routes, circuit={"failures": 1}
+    ) as stub:
+        assert (await failure(stub, asking(model="far"))).everywhere
+        assert not (await failure(stub, asking(model="local"))).everywhere
+        if status == 429:
+            again = await failure(stub, asking(model="far"))
+            assert "rests" in again.message
+            assert again.everywhere
+
+
 MAPPING = b'{"id": "m", "inferenceProviderMapping": %s}'
 
 

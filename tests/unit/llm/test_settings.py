@@ -132,6 +132,8 @@ def test_hedging_is_on_off_or_a_number_of_seconds(
         ({"name": "a", "base_url": "ftp://x"}, "base_url"),
         ({"name": "a b", "base_url": "http://x"}, "name"),
         ({"name": "a", "base_url": "http://x", "nonsense": 1}, "nonsense"),
+        ({"name": "a", "base_url": "http://x:99999/v1"}, "base_url"),
+        ({"name": "a", "base_url": "http://[x/v1"}, "base_url"),
         ({"name": "a", "base_url": "http://me:hf_mine@x/v1"}, "base_url"),
         ({"name": "a", "base_url": "http://x/v1?key=hf_mine"}, "base_url"),
         ({"name": "a", "base_url": "http://x", "api_key": "hf_mine"}, "api_key"),
@@ -182,6 +184,24 @@ def test_a_key_that_is_named_and_missing_is_for_the_operator_to_mend(
     with pytest.raises(FailedPrecondition) as caught:
         upstream(**fields).read_key()
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "shared"),
+    [
+        ({"provider": "cerebras"}, True),
+        ({"base_url": "https://api.cerebras.ai/v1"}, True),
+        ({"base_url": "http://llm:8000/v1"}, True),
+        ({"base_url": "http://llm:8000/v1", "slots": 4}, False),
+        ({"base_url": "http://LOCALHOST:8000/v1"}, False),
+        ({"base_url": "http://127.0.0.1:8000/v1"}, False),
+        ({"base_url": "http://[::1]:8000/v1"}, False),
+    ],
+)
+def test_a_server_of_this_machine_or_with_slots_is_nobody_elses(
+    fields: dict[str, Any], shared: bool
+) -> None:
+    assert upstream(**fields).shared is shared
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,16 @@ def test_failures_of_one_kind_are_that_kind_and_others_may_be_better_elsewhere(
     assert type(together(*errors)) is kind
 
 
+@pytest.mark.parametrize("others", [[True, True], [True, False]])
+def test_another_replica_does_no_better_if_every_upstream_would_tell_it_the_same(
+    others: list[bool],
+) -> None:
+    errors = [Unavailable("boom"), Full("slow")]
+    for error, everywhere in zip(errors, others, strict=True):
+        error.everywhere = everywhere
+    assert together(*errors).everywhere is all(others)
+
+
 def test_the_shortest_wait_is_told() -> None:
     error = together(SLOWER, SLOW)
     assert isinstance(error, Full)

@@ -71,6 +71,20 @@ async def test_an_error_arrives_as_what_it_was(error: errors.AntiphonError) -> N
         assert arrived.retry_after == 2.5
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize("kind", [errors.Full, errors.Unavailable])
+async def test_whether_other_replicas_would_do_better_arrives_too(
+    kind: type[errors.AntiphonError], everywhere: bool
+) -> None:
+    error = kind("no")
+    error.everywhere = everywhere
+    async with stub_that_fails(error) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Prepare(PrepareRequest())
+    arrived = errors.from_rpc_error(raised.value, "llm")
+    assert (type(arrived), arrived.everywhere) == (kind, everywhere)
+
+
 async def test_a_bad_field_arrives_by_name_on_a_stream_too() -> None:
     error = errors.InvalidArgument("config.voice", "'x' is not known", ["a", "b"])
     async with stub_that_fails(error) as stub:
