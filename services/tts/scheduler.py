@@ -190,12 +190,27 @@ class Scheduler:
                     for saying in self._sayings
                     if not saying._closed and saying._reply._ahead() < self._max_ahead
                 ]
-                if closed or able:
-                    now = self._clock()
-                    able.sort(key=lambda saying: saying._urgency(now))
-                    return closed, able[: self.capabilities.batch]
+                now = self._clock()
+                able.sort(key=lambda saying: saying._urgency(now))
+                batch = self._fitting(able)
+                if closed or batch:
+                    return closed, batch
                 self._changed.wait()
             return None
+
+    def _fitting(self, able: Sequence[Saying]) -> list[Saying]:
+        """Those at the front that a step takes, and of new ones no more than the engine can have open."""
+        can, begun = self.capabilities, 0
+        for saying in self._sayings:
+            begun += saying._speech is not None and not saying._closed
+        batch: list[Saying] = []
+        for saying in able:
+            if saying._speech is None:
+                if begun == can.open:
+                    continue
+                begun += 1
+            batch.append(saying)
+        return batch[: can.batch]
 
     def _begun(self, saying: Saying) -> bool:
         """Whether the engine has taken the line on, now or before."""

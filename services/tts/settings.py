@@ -121,6 +121,7 @@ class TextToSpeechSettings(ServiceSettings):
             device=self.device,
             precision=self.precision,
             max_batch=self.max_batch,
+            max_open=self.max_streams,
         )
 
     def first_clause(self) -> Policy:

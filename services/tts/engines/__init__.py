@@ -46,6 +46,8 @@ class Capabilities:
         instructions: whether ``Delivery.instructions`` does anything.
         cloning: whether ``Delivery.reference`` does anything.
         batch: lines that one step of the engine takes at most.
+        open: lines that may be begun and not closed at once, those included that wait for their listeners; None: any
+            number.
         speed: whether ``Delivery.speed`` does anything.
         reference_required: whether it speaks in no other voice than that of ``Delivery.reference``.
         sentences: whether it says a whole sentence better than its clauses one by one.
@@ -58,6 +60,7 @@ class Capabilities:
     instructions: bool = False
     cloning: bool = False
     batch: int = 1
+    open: int | None = None
     speed: bool = True
     reference_required: bool = False
     sentences: bool = False
@@ -170,7 +173,10 @@ class BatchEngine(Protocol):
         """
 
     def begin(self, line: Line) -> Speech:
-        """Take a line on without computing anything; it joins the others with the first step that it is given to."""
+        """Take a line on without computing anything; it joins the others with the first step that it is given to.
+
+        No more are open at once than the capabilities allow.
+        """
 
     def step(self, speeches: Sequence[Speech]) -> Iterator[Said]:
         """One step of each speech given; what is most urgent stands first, and what is ready is yielded at once.
@@ -219,6 +225,7 @@ class EngineOptions:
         device: "cpu", "cuda" or "auto".
         precision: of the weights in the device's memory, in the engine's own words; "auto" leaves it to the engine.
         max_batch: lines in one step at most; None leaves it to the engine.
+        max_open: lines that will be open at once at most, paused ones included; None: no more than a step takes.
     """
 
     model: str
@@ -227,6 +234,7 @@ class EngineOptions:
     device: str = "auto"
     precision: str = "auto"
     max_batch: int | None = None
+    max_open: int | None = None
 
 
 Load = Callable[[EngineOptions], Engine | BatchEngine]

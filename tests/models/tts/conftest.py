@@ -75,7 +75,7 @@ def speak(
 
 
 def make_engine(wrapper: Wrapper, batch: int = 4, **options: Any) -> Qwen3Engine:
-    options = {"greedy": True, **options}
+    options = {"greedy": True, "max_open": 2 * batch, **options}
     offer = read_offer(wrapper.model, "")
     return Qwen3Engine(wrapper, offer, "tiny", batch, **options)
 

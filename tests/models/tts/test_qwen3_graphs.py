@@ -62,7 +62,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[_Graph]:
     captured: list[_Graph] = []
 
     @contextmanager
-    def capture(graph: _Graph, pool: Any) -> Iterator[None]:
+    def capture(graph: _Graph, pool: Any, stream: Any) -> Iterator[None]:
         with graph:
             yield
         captured.append(graph)
@@ -75,7 +75,6 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[_Graph]:
         "graph": capture,
         "graph_pool_handle": lambda: None,
         "stream": lambda stream: nullcontext(),
-        "synchronize": lambda device: None,
     }.items():
         monkeypatch.setattr(torch.cuda, name, stands_in)
     make = GraphedStep.__init__
@@ -116,7 +115,7 @@ def test_replayed_steps_say_what_steps_say(
 def test_what_cannot_be_captured_runs_as_it_is(
     graphs: list[_Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(graph: _Graph, pool: Any) -> Any:
+    def refuse(graph: _Graph, pool: Any, stream: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(torch.cuda, "graph", refuse)

@@ -354,3 +354,29 @@ async def test_the_warm_up_tells_what_was_measured_and_happens_where_the_work_do
     await work.stop()
     assert len(set(threads)) == 1
     assert threads[0] is not threading.current_thread()
+
+
+async def test_no_more_lines_are_begun_than_the_engine_has_places_for() -> None:
+    engine = ScriptedChorus(batch=4, open=2)
+    work = scheduler(engine)
+    sayings = [work.say(Reply(), line(text)) for text in ("a", "b", "c", "d")]
+    work.start()
+    for saying in sayings:
+        await drain(saying)
+    await work.stop()
+    assert engine.steps == [("a", "b")] * 2 + [("c", "d")] * 2
+
+
+async def test_a_line_that_is_given_up_makes_room_though_all_others_are_paused() -> (
+    None
+):
+    engine = ScriptedChorus(batch=2, open=2)
+    work = scheduler(engine, max_ahead=0.1)
+    sayings = [work.say(Reply(), line(f"{name} {name}")) for name in "abc"]
+    work.start()
+    for saying in sayings[:2]:
+        await saying.next()
+    sayings[0].close()
+    await sayings[2].next()
+    await work.stop()
+    assert engine.steps == [("a a", "b b")] * 2 + [("c c",)] * 2

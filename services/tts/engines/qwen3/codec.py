@@ -212,9 +212,8 @@ class CodecDecoder:
         if key in self._references:
             self._states[slot], self._positions[slot] = self._references[key]
         else:
-            place = torch.tensor([slot], device=self._device)
-            for frames in context.to(self._device)[None].split(_LONGEST, dim=1):
-                self._advance(frames, place)
+            for frames in context.split(_LONGEST):
+                self._run([frames], [slot])
             self._references[key] = self._states[slot].clone(), len(context)
         self._references.move_to_end(key)
         if len(self._references) > _REFERENCES:
@@ -222,7 +221,8 @@ class CodecDecoder:
 
     def _run(self, frames: Sequence[Tensor], slots: Sequence[int]) -> Tensor:
         """As many new frames of each reply to ``[replies, samples]`` on the device."""
-        codes = torch.stack([one.to(self._device) for one in frames])
+        # Stacked where they are, since each copy to a device is waited for.
+        codes = torch.stack(list(frames)).to(self._device)
         places = torch.tensor(slots, device=self._device)
         if not self._passes:
             return self._advance(codes, places)

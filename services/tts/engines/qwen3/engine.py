@@ -29,8 +29,6 @@ _FRAMES_AT_LEAST = 25
 _FRAMES_A_TOKEN = 12
 """Where a line that does not end is cut off. Speech takes three to four frames a token of text; four times that is
 slower than anybody speaks, and 25 frames are two seconds to begin and to end with."""
-_OPEN = 2
-"""Lines that are open at once, in multiples of a step's: others may have paused."""
 
 
 class Utterance(Seated):
@@ -68,8 +66,9 @@ class Qwen3Engine:
         batch: int,
         greedy: bool = False,
         positions: int = POSITIONS,
+        max_open: int | None = None,
     ) -> None:
-        """Take over a model; its memory for ``batch`` lines is allocated here.
+        """Take over a model; its memory for ``batch`` lines, and the codec's for ``max_open``, is allocated here.
 
         Args:
             wrapper: a loaded ``Qwen3TTSModel``, on its device and in its precision.
@@ -78,6 +77,7 @@ class Qwen3Engine:
             batch: lines in one step at most.
             greedy: always take the likeliest code, so that the same text sounds the same.
             positions: of a line's prompt and frames together.
+            max_open: lines begun and not closed at once at most; None: as many as a step takes.
 
         Raises:
             FailedPrecondition: the model is built otherwise than the released ones.
@@ -92,9 +92,9 @@ class Qwen3Engine:
         self._talker = Talker(model.talker, batch, positions, sampling)
         self._seats = Seats(self._talker, batch)
         self._open: set[Utterance] = set()
-        self._most_open = _OPEN * batch
         decoder = model.speech_tokenizer.model.decoder
-        self._codec = load_codec(decoder, self._most_open)
+        most = max(batch, max_open or 0)
+        self._codec = load_codec(decoder, most)
         rate = int(model.speech_tokenizer.get_output_sample_rate())
         self._frame_seconds = self._codec.samples_per_frame / rate
         self._capabilities = Capabilities(
@@ -105,6 +105,7 @@ class Qwen3Engine:
             instructions=offer.instructions,
             cloning=offer.kind == "base",
             batch=batch,
+            open=most,
             speed=False,
             reference_required=offer.kind == "base",
             sentences=True,
@@ -126,27 +127,22 @@ class Qwen3Engine:
         return Utterance(self, line)
 
     def step(self, speeches: Sequence[Speech]) -> Iterator[Said]:
-        """A frame of each; then the audio of those that have enough, first pieces first.
-
-        A line that finds no place, since as many others have paused, is let wait for the next step.
-        """
+        """A frame of each; then the audio of those that have enough, first pieces first."""
         rows = [speech for speech in speeches if isinstance(speech, Utterance)]
-        prompts, refused = self._prepare([row for row in rows if not row.joined])
-        for row, error in refused.items():
-            yield Said(row, finished=error is not None or row.ended, error=error)
-        rows = [row for row in rows if row not in refused]
+        prompts, out = self._prepare([row for row in rows if not row.joined])
+        self._seats.seat([row for row in rows if row not in out])
+        out |= self._join(prompts)
+        for row, error in out.items():
+            yield Said(row, finished=error is None, error=error)
+        rows = [row for row in rows if row not in out]
         if not rows:
             return
-        self._seats.seat(rows)
-        self._join(prompts)
         self._advance(rows)
         due = [row for row in rows if row.due()]
-        for group in (
-            [row for row in due if row.chunk == 0],
-            [row for row in due if row.chunk > 0],
-        ):
-            for row, piece in self._decode(group):
-                yield Said(row, piece, finished=row.ended)
+        firsts = [row for row in due if row.chunk == 0]
+        others = [row for row in due if row.chunk > 0]
+        yield from self._decode(firsts)
+        yield from self._decode(others)
         for row in rows:
             if row not in due:
                 yield Said(row)
@@ -162,22 +158,21 @@ class Qwen3Engine:
     def _prepare(
         self, rows: Sequence[Utterance]
     ) -> tuple[dict[Utterance, Prompt], dict[Utterance, EngineError | None]]:
-        """The prompts of new lines, and those that take no part in this step, with the reason if they never will."""
+        """The prompts of new lines, and those that are out: for an error, or because there is nothing to say."""
         prompts: dict[Utterance, Prompt] = {}
-        refused: dict[Utterance, EngineError | None] = {}
+        out: dict[Utterance, EngineError | None] = {}
         for row in rows:
-            row.ended = not row.line.text.strip()
-            if row.ended or len(self._open) == self._most_open:
-                refused[row] = None
+            if not row.line.text.strip():
+                out[row] = None
                 continue
             try:
                 prompts[row] = self._open_line(row)
             except EngineError as error:
-                refused[row] = error
+                out[row] = error
             except Exception as error:  # whatever a model raises fails this line alone
                 log.exception("no prompt could be made")
-                refused[row] = EngineError(f"{type(error).__name__} in the prompt")
-        return prompts, refused
+                out[row] = EngineError(f"{type(error).__name__} in the prompt")
+        return prompts, out
 
     def _open_line(self, row: Utterance) -> Prompt:
         prompt = self._prompts.build(row.line)
@@ -195,11 +190,20 @@ class Qwen3Engine:
         self._open.add(row)
         return prompt
 
-    def _join(self, prompts: dict[Utterance, Prompt]) -> None:
-        if prompts:
-            self._talker.join([(_slot(row), one) for row, one in prompts.items()])
+    def _join(
+        self, prompts: dict[Utterance, Prompt]
+    ) -> dict[Utterance, EngineError | None]:
+        """Read the prompts of new lines; those that are out, with the reason: the others have not been touched."""
+        try:
+            if prompts:
+                self._talker.join([(_slot(row), one) for row, one in prompts.items()])
+        except Exception as error:  # such as a lack of memory for so many at once
+            log.exception("prompts could not be read")
+            failure = EngineError(f"{type(error).__name__} in reading the prompt")
+            return dict.fromkeys(prompts, failure)
         for row in prompts:
             row.joined = True
+        return {}
 
     def _advance(self, rows: Sequence[Utterance]) -> None:
         codes, ended = self._talker.step([_slot(row) for row in rows])
@@ -212,21 +216,25 @@ class Qwen3Engine:
                 log.warning("a line did not end and was cut off", frames=row.frames)
                 row.ended = True
 
-    def _decode(self, rows: Sequence[Utterance]) -> list[tuple[Utterance, Piece]]:
+    def _decode(self, rows: Sequence[Utterance]) -> Iterator[Said]:
         """The audio of all frames that these have and nobody has heard."""
         batch = [
             (row.stream, torch.stack(row.codes))
             for row in rows
             if row.stream is not None
         ]
-        pieces = self._codec.decode(batch) if batch else []
-        for row in rows:
+        try:
+            pieces = self._codec.decode(batch) if batch else []
+        except Exception as error:  # fails these lines: the others' audio is their own
+            log.exception("codes could not be decoded")
+            failure = EngineError(f"{type(error).__name__} in the codec")
+            yield from (Said(row, error=failure) for row in rows)
+            return
+        for row, samples in zip(rows, pieces, strict=True):
             row.codes.clear()
             row.chunk += 1
-        return [
-            (row, Piece(np.ascontiguousarray(samples, np.float32)))
-            for row, samples in zip(rows, pieces, strict=True)
-        ]
+            piece = Piece(np.ascontiguousarray(samples, np.float32))
+            yield Said(row, piece, finished=row.ended)
 
     def _leave(self, row: Utterance) -> None:
         if row in self._open:

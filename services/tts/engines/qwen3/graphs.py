@@ -45,23 +45,25 @@ class GraphedStep:
             return
         # Graphs never run at the same time, and what they keep is in memory of its own: they share the rest.
         pool = torch.cuda.graph_pool_handle()
+        # One for all: cuBLAS keeps a workspace (32 MiB on Hopper) for each stream that it has ever run on.
+        side = torch.cuda.Stream(self._device)
         for rows in sorted(sizes, reverse=True):
             try:
-                self._graphs[rows] = self._captured(rows, pool)
+                self._graphs[rows] = self._captured(rows, pool, side)
             except RuntimeError as error:
                 log.warning("no CUDA graph: steps will be slow", error=str(error))
                 self._graphs.clear()
                 return
 
-    def _captured(self, rows: int, pool: Any) -> Any:
-        side = torch.cuda.Stream(self._device)
-        side.wait_stream(torch.cuda.current_stream(self._device))
+    def _captured(self, rows: int, pool: Any, side: Any) -> Any:
+        current = torch.cuda.current_stream(self._device)
+        side.wait_stream(current)
+        graph = torch.cuda.CUDAGraph()
+        # Around the capture, too: one that fails does not leave its stream by itself.
         with torch.cuda.stream(side):
             for _ in range(_WARM_UPS):
                 self._step(rows)
-        torch.cuda.current_stream(self._device).wait_stream(side)
-        torch.cuda.synchronize(self._device)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            self._step(rows)
+            with torch.cuda.graph(graph, pool=pool, stream=side):
+                self._step(rows)
+        current.wait_stream(side)
         return graph

@@ -40,6 +40,9 @@ def load(options: EngineOptions) -> Qwen3Engine:
             f"there is no precision {precision!r}; there are: auto, {', '.join(_PRECISIONS)}"
         )
     torch.set_num_threads(options.threads)
+    # PyTorch prefers cuDNN's attention on Hopper and Blackwell, which makes a plan for each new shape: some hundred
+    # milliseconds for every number and length of prompts that has not come before, while everybody waits.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     package = qwen_tts()
     wrapper = read_checkpoint(
         package, _folder(options.model), device, getattr(torch, precision)
@@ -47,10 +50,12 @@ def load(options: EngineOptions) -> Qwen3Engine:
     batch = options.max_batch or _BATCH[device.type]
     offer = read_offer(wrapper.model, options.voice_name)
     try:
-        return Qwen3Engine(wrapper, offer, _name(options.model), batch)
+        return Qwen3Engine(
+            wrapper, offer, _name(options.model), batch, max_open=options.max_open
+        )
     except torch.OutOfMemoryError as error:
         raise FailedPrecondition(
-            f"the device has no memory for {batch} lines at once beside the model: allow fewer (max_batch)"
+            f"the device has no memory for {batch} lines at once beside the model: allow fewer (max_batch, max_streams)"
         ) from error
 
 
