@@ -13,7 +13,8 @@ class Options:
     Attributes:
         instructions: said to the model first.
         voice: name; empty for the stage's default.
-        language: BCP 47 tag; empty for the stage's default.
+        language: BCP 47 tag of what is heard; empty for the stage's default.
+        reply_language: BCP 47 tag of what is spoken; empty for the voice's own.
         model: alias; empty for the default.
         input_rate: of the client's audio, in Hz.
         output_rate: of the audio that the client wants, in Hz.
@@ -28,6 +29,7 @@ class Options:
     instructions: str
     voice: str
     language: str
+    reply_language: str
     model: str
     input_rate: int
     output_rate: int

@@ -245,6 +245,7 @@ class Session:
                 turn=self._turn_ref(ref),
                 format=AudioFormat(sample_rate=options.output_rate),
                 voice=options.voice,
+                language=options.reply_language,
                 speed=options.speed,
             )
             metadata = self._observer.metadata(ref.turn)

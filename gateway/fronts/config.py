@@ -25,6 +25,9 @@ LONGEST_INITIATIVE = 4_096
 
 MOST_IDLE_PROMPTS = 100
 
+_FOUND_OUT = {"auto": "und"}
+"""What a language that is found out is called where it is spoken: BCP 47 for "undetermined"."""
+
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -64,6 +67,7 @@ def to_options(
         instructions=config.instructions or settings.instructions,
         voice=config.voice,
         language=config.language,
+        reply_language=_reply_language(config, abilities),
         model=config.model,
         input_rate=sample_rate("config.input_format", config.input_format, INPUT_RATE),
         output_rate=sample_rate(
@@ -81,6 +85,19 @@ def to_options(
 def _one_of(field: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
         raise InvalidArgument(field, f"{value!r} is not known", allowed)
+
+
+def _reply_language(config: pb.ConversationConfig, abilities: Abilities) -> str:
+    """The conversation's language if the voice speaks it, or what it is a kind of (RFC 4647, section 3.4); else empty."""
+    voices = abilities.tts.voices if abilities.tts else ()
+    spoken = next(
+        (voice.languages for voice in voices if config.voice in ("", voice.name)), ()
+    )
+    known = {tag.lower() for tag in spoken}
+    tag = _FOUND_OUT.get(config.language, config.language)
+    parts = tag.lower().split("-")
+    kinds = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return tag if any(kind in known for kind in kinds) else ""
 
 
 def _sampling(asked: llm_pb2.Sampling, settings: GatewaySettings) -> llm_pb2.Sampling:

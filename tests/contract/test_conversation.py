@@ -88,6 +88,15 @@ async def test_a_voice_that_can_speaks_as_fast_as_it_is_told(
     assert [config.speed for config in script.voiced] == [1.25]
 
 
+async def test_a_voice_that_can_speaks_the_language_of_the_conversation(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.languages = ("en", "de")
+    client = await Client.open(gateway, language="de")
+    await ask(client)
+    assert [config.language for config in script.voiced] == ["de"]
+
+
 async def test_history_reaches_the_model_whole(
     gateway: RunningGateway, script: Script
 ) -> None:

@@ -64,6 +64,7 @@ class Script:
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
         any_speed: whether the voice says that it can speak faster and slower.
+        languages: that are understood and spoken.
         voiced: every config the voice received.
         context_tokens: that the model says it reads.
         prompt_tokens: counts those of a prompt.
@@ -96,6 +97,7 @@ class Script:
     images: bool = False
     prepares: bool = False
     any_speed: bool = False
+    languages: tuple[str, ...] = ("en",)
     voiced: list[tts_pb2.SynthesizeConfig] = field(default_factory=list)
     context_tokens: int = 8192
     prompt_tokens: Callable[[llm_pb2.GenerateRequest], int] = lambda _request: 7
@@ -182,7 +184,7 @@ class FakeStt(SpeechToTextServicer):
     ) -> stt_pb2.SpeechToTextDescribeResponse:
         return stt_pb2.SpeechToTextDescribeResponse(
             engine=stage_pb2.EngineInfo(engine="scripted", model="none"),
-            languages=["en"],
+            languages=self._script.languages,
         )
 
 
@@ -276,7 +278,7 @@ class FakeTts(TextToSpeechServicer):
         self, _request: object, _context: object
     ) -> tts_pb2.TextToSpeechDescribeResponse:
         return tts_pb2.TextToSpeechDescribeResponse(
-            voices=[tts_pb2.Voice(name="scripted", languages=["en"])],
+            voices=[tts_pb2.Voice(name="scripted", languages=self._script.languages)],
             speed=self._script.any_speed,
         )
 
