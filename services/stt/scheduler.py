@@ -1,7 +1,8 @@
 """Who is transcribed next: one engine, one worker thread, and what all streams ask of it.
 
-Finals and checkpoints go before partials, whatever came first: somebody waits for an answer behind them. What nobody
-needs any more is thrown away before it costs anything.
+Finals and checkpoints go before partials, whatever came first: somebody waits for an answer behind them. Partials that
+run already make way for them at the model's next step, and are begun again. What nobody needs any more is thrown away
+before it costs anything.
 """
 
 import asyncio
@@ -9,116 +10,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from enum import Enum
 
 from services.runtime import metrics
 from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
 from services.stt.engines import Recognizer, Transcript, Utterance
+from services.stt.job import Job, Work
 
 log = get_logger(__name__)
 
 _STAGE = "stt"
 _STOPPING = "this replica is shutting down; try another"
-
-
-class Work(Enum):
-    """What a transcript is for; the value is the metrics' label."""
-
-    PARTIAL = "partial"
-    CHECKPOINT = "checkpoint"
-    FINAL = "final"
-
-
-class Dropped(Exception):
-    """A job was cancelled before it had a transcript."""
-
-
-class Job:
-    """One utterance waiting for its transcript. Made by `Scheduler.submit`.
-
-    Attributes:
-        work: what it is for.
-        started: whether the engine has it, or had it.
-        queued: seconds it waited for a place in a batch.
-        computed: seconds its batch took.
-    """
-
-    def __init__(
-        self,
-        work: Work,
-        snapshot: Callable[[], Utterance],
-        drop: Callable[["Job"], None],
-    ) -> None:
-        self.work = work
-        self.started = False
-        self.queued = 0.0
-        self.computed = 0.0
-        self._snapshot: Callable[[], Utterance] | None = snapshot
-        self._drop = drop
-        self._asked = time.perf_counter()
-        self._future: asyncio.Future[Transcript] = (
-            asyncio.get_running_loop().create_future()
-        )
-        # A failure that came after its stream had gone is nobody's to hear.
-        self._future.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )
-
-    @property
-    def usable(self) -> bool:
-        """Whether there is a transcript, or there may still be one."""
-        if not self._future.done():
-            return True
-        return not self._future.cancelled() and self._future.exception() is None
-
-    async def result(self) -> Transcript:
-        """The transcript. Any number of callers may wait; one that is cancelled takes nothing from the others.
-
-        Raises:
-            Dropped: it was cancelled.
-            EngineError: the engine failed on it.
-            Unavailable: the scheduler was stopped.
-        """
-        await asyncio.wait({self._future})
-        if self._future.cancelled():
-            raise Dropped
-        return self._future.result()
-
-    def cancel(self) -> None:
-        """Nobody needs it any more. A running one ends within one step of the model."""
-        if not self._future.done():
-            self._future.cancel()
-            self._drop(self)
-            self._snapshot = None
-
-    def start(self) -> Utterance:
-        """Take the utterance as it is now."""
-        self.started = True
-        self.queued = time.perf_counter() - self._asked
-        assert self._snapshot is not None
-        utterance = replace(self._snapshot(), wanted=lambda: self.wanted)
-        # The audio is not kept for as long as somebody remembers the job.
-        self._snapshot = None
-        return utterance
-
-    def finish(self, transcript: Transcript, computed: float) -> None:
-        """Give the transcript to those who wait."""
-        self.computed = computed
-        if not self._future.done():
-            self._future.set_result(transcript)
-
-    def fail(self, error: AntiphonError, computed: float) -> None:
-        """Tell those who wait that there will be no transcript."""
-        self.computed = computed
-        if not self._future.done():
-            self._future.set_exception(error)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody still waits for it. Safe to read from any thread."""
-        return not self._future.cancelled()
 
 
 class Scheduler:
@@ -139,7 +41,8 @@ class Scheduler:
         self._max_batch = max_batch
         self._urgent: deque[Job] = deque()
         self._partials: deque[Job] = deque()
-        self._running = False
+        self._apart: deque[Job] = deque()
+        self._running: list[Job] = []
         self._wake = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="stt-engine")
         self._worker: asyncio.Task[None] | None = None
@@ -147,7 +50,7 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing runs or waits."""
-        return not self._running and not self._urgent and not self._partials
+        return not (self._running or self._urgent or self._partials or self._apart)
 
     async def start(self) -> None:
         """Load the engine, warm it, and begin to work.
@@ -165,7 +68,7 @@ class Scheduler:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait({self._worker})
-        for job in (*self._urgent, *self._partials):
+        for job in (*self._urgent, *self._partials, *self._apart):
             job.fail(Unavailable(_STOPPING), 0.0)
         await asyncio.to_thread(self._executor.shutdown)
 
@@ -177,15 +80,29 @@ class Scheduler:
             snapshot: gives the utterance when the engine is ready for it, so that what had to wait is not out of date.
         """
         job = Job(work, snapshot, self._dropped)
-        (self._partials if work is Work.PARTIAL else self._urgent).append(job)
+        if job.urgent:
+            self._let_in(job)
+        else:
+            self._partials.append(job)
         self._wake.set()
         return job
 
     def promote(self, job: Job) -> None:
-        """Let a partial that waits go with the finals: somebody needs it now."""
+        """Let a partial go with the finals, and not make way for them: somebody needs it now."""
+        job.urgent = True
         if job in self._partials:
             self._partials.remove(job)
-            self._urgent.append(job)
+            self._let_in(job)
+        elif job in self._running:
+            # The engine goes on for this one, so it may as well for the others.
+            for each in self._running:
+                each.making_way = False
+
+    def _let_in(self, job: Job) -> None:
+        self._urgent.append(job)
+        if all(each.may_make_way for each in self._running):
+            for each in self._running:
+                each.making_way = True
 
     def _dropped(self, job: Job) -> None:
         if job in self._partials:
@@ -193,8 +110,12 @@ class Scheduler:
             metrics.DROPPED_PARTIALS.inc()
         elif job in self._urgent:
             self._urgent.remove(job)
+        elif job in self._apart:
+            self._apart.remove(job)
 
     def _next_batch(self) -> list[Job]:
+        if self._apart:
+            return [self._apart.popleft()]
         # Partials never fill up a batch of finals: on a CPU each of them would make the finals wait longer.
         waiting = self._urgent or self._partials
         size = self._max_batch or self.engine.capabilities.batch
@@ -207,11 +128,11 @@ class Scheduler:
             if not batch:
                 self._wake.clear()
                 continue
-            self._running = True
+            self._running = batch
             try:
                 await self._run(batch)
             finally:
-                self._running = False
+                self._running = []
 
     async def _run(self, batch: list[Job]) -> None:
         loop = asyncio.get_running_loop()
@@ -247,8 +168,17 @@ class Scheduler:
         metrics.COMPUTE.labels(_STAGE, work.value).observe(computed)
         if failure is not None:
             log.error("batch failed", reason=failure, size=len(batch))
-            for job in batch:
-                job.fail(EngineError(failure), computed)
+            if len(batch) == 1:
+                batch[0].fail(EngineError(failure), computed)
+                return
+            # One utterance that the engine cannot bear is not to cost the others theirs.
+            for job in filter(lambda each: each.usable, batch):
+                job.wait_again(computed)
+                self._apart.append(job)
             return
         for job, result in zip(batch, results, strict=True):
-            job.finish(result, computed)
+            if job.made_way and job.usable:
+                job.wait_again(computed)
+                (self._urgent if job.urgent else self._partials).appendleft(job)
+            else:
+                job.finish(result, computed)

@@ -15,7 +15,8 @@ from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
 from services.stt.audio import Recording, to_float
 from services.stt.engines import Memory, Transcript, Utterance
-from services.stt.scheduler import Dropped, Job, Scheduler, Work
+from services.stt.job import Dropped, Job, Work
+from services.stt.scheduler import Scheduler
 from services.stt.transcripts import Part, join
 
 

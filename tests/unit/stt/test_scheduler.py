@@ -9,7 +9,8 @@ from prometheus_client import REGISTRY
 from services.runtime.errors import EngineError, Unavailable
 from services.stt.audio import to_float
 from services.stt.engines import Utterance
-from services.stt.scheduler import Dropped, Job, Scheduler, Work
+from services.stt.job import Dropped, Job, Work
+from services.stt.scheduler import Scheduler
 from tests.fakes.engines import ScriptedRecognizer, say
 
 
@@ -119,16 +120,38 @@ async def test_a_promoted_partial_goes_with_the_finals(
     assert len(engine.batches[1]) == 1
 
 
-async def test_a_failure_is_its_batchs_alone(
+async def test_one_that_the_engine_cannot_bear_does_not_take_its_batch_along(
     scheduler: Scheduler, engine: ScriptedRecognizer
 ) -> None:
     engine.fail_on = "nine"
-    failing = [ask(scheduler, Work.FINAL, word) for word in ("one", "nine")]
-    for job in failing:
-        with pytest.raises(EngineError, match="scripted failure"):
+    words = ("one", "nine", "two")
+    one, nine, two = (ask(scheduler, Work.FINAL, word) for word in words)
+    with pytest.raises(EngineError, match="scripted failure"):
+        await nine.result()
+    assert not nine.usable
+    assert [(await job.result()).text for job in (one, two)] == ["one", "two"]
+    assert [len(batch) for batch in engine.batches] == [3, 1, 1, 1]
+    assert scheduler.idle
+
+
+async def test_what_waits_to_be_tried_alone_is_told_when_the_service_stops(
+    engine: ScriptedRecognizer,
+) -> None:
+    scheduler = Scheduler(lambda: engine, None)
+    await scheduler.start()
+    engine.fail_on = "nine"
+    jobs = [ask(scheduler, Work.FINAL, word) for word in ("one", "nine", "two")]
+    engine.hold()
+    await engine.entered()
+    engine.release()
+    engine.hold()
+    await engine.entered()
+    engine.release()
+    await scheduler.stop()
+    assert [len(batch) for batch in engine.batches] == [3, 1]
+    for job in jobs:
+        with pytest.raises(Unavailable):
             await job.result()
-        assert not job.usable
-    assert (await ask(scheduler, Work.FINAL, "one").result()).text == "one"
 
 
 async def test_whatever_an_engine_raises_is_an_engine_error(
