@@ -45,7 +45,7 @@ class Layers:
         """Run them.
 
         Args:
-            x: ``[rows, n, hidden]``.
+            x: ``[rows, n, hidden]``, contiguous; it is overwritten.
             cos: of the positions, to be broadcast over ``[rows, n, heads, dim]``.
             sin: likewise.
             attend: how new positions look at what was there before.
@@ -90,15 +90,19 @@ class _Layer:
         both = self._heads + self.kv_heads
         normed = functional.rms_norm(x, (hidden,), self._norm_before, self._eps)
         qkv = functional.linear(normed, self._qkv).view(rows, n, -1, self.dim)
-        qk, v = qkv.split((both, self.kv_heads), dim=2)
-        qk = functional.rms_norm(qk, (self.dim,), None, self._eps) * self._qk_norm
-        qk = qk * cos + qk.roll(self.dim // 2, -1) * sin
+        # Values are normed with the rest and not used: without them it would have to be copied together first.
+        normed = functional.rms_norm(qkv, (self.dim,), None, self._eps)
+        qk = normed[:, :, :both] * self._qk_norm
+        qk = torch.addcmul(qk * cos, qk.roll(self.dim // 2, -1), sin)
         q, k = qk.transpose(1, 2).split((self._heads, self.kv_heads), dim=1)
-        seen = attend(q, k, v.transpose(1, 2))
-        x = x + functional.linear(seen.transpose(1, 2).reshape(rows, n, -1), self._out)
+        seen = attend(q, k, qkv[:, :, both:].transpose(1, 2)).transpose(1, 2)
+        # Each sum is made in the product before it: at one position a row, every kernel counts.
+        total = x.view(rows * n, hidden)
+        total.addmm_(seen.reshape(rows * n, -1), self._out.T)
         normed = functional.rms_norm(x, (hidden,), self._norm_after, self._eps)
         gate, up = functional.linear(normed, self._gate_up).chunk(2, -1)
-        return x + functional.linear(self._activation(gate) * up, self._down)
+        total.addmm_((self._activation(gate) * up).view(rows * n, -1), self._down.T)
+        return x
 
 
 def attend_to_one(q: Any, keys: Any, values: Any, mask: Any | None) -> Any:

@@ -6,9 +6,6 @@ from typing import Any
 
 import torch
 
-_LEAST_NOISE = 1e-20
-"""Keeps the logarithm of exponential noise finite."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -67,12 +64,14 @@ def choose(logits: Any, sampling: Sampling) -> Any:
     if sampling.greedy:
         return logits.argmax(-1)
     count = logits.shape[-1]
-    likeliest, codes = logits.topk(min(sampling.top_k or count, count))
-    likeliest = likeliest / sampling.temperature
-    if sampling.top_p < 1.0:
-        chances = likeliest.softmax(-1)
+    ordered = sampling.top_p < 1.0
+    likeliest, codes = logits.topk(min(sampling.top_k or count, count), sorted=ordered)
+    if ordered:
+        chances = (likeliest / sampling.temperature).softmax(-1)
         before = chances.cumsum(-1) - chances
         likeliest = likeliest.masked_fill(before >= sampling.top_p, -torch.inf)
-    noise = torch.empty_like(likeliest).exponential_().clamp_min_(_LEAST_NOISE)
-    drawn = (likeliest - noise.log_()).argmax(-1, keepdim=True)
-    return codes.gather(-1, drawn).squeeze(-1)
+    # One kernel less than with logits divided by the temperature. Noise of zero, which CUDA never draws and a CPU once
+    # in 2^24 times, wins as it should.
+    noise = torch.empty_like(likeliest).exponential_().log_()
+    drawn = likeliest.sub_(noise, alpha=sampling.temperature)
+    return codes.gather(-1, drawn.argmax(-1, keepdim=True)).squeeze(-1)
