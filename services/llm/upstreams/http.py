@@ -100,9 +100,9 @@ def was_kept(error: httpx2.RequestError) -> bool:
 
 
 async def _after(response: httpx2.Response) -> None:
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = _ReadToEnd(response.stream)
     if response.status_code == 200:
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _ReadToEnd(response.stream)
         return
     body = b""
     try:
@@ -152,4 +152,9 @@ class _ReadToEnd(httpx2.AsyncByteStream):
         except (TimeoutError, httpx2.TransportError):
             pass  # the connection is closed instead of kept
         finally:
-            await self._stream.aclose()
+            # The pool never forgets a request, prompt and all, whose closing was cancelled.
+            closing = asyncio.ensure_future(self._stream.aclose())
+            try:
+                await asyncio.shield(closing)
+            finally:
+                await asyncio.wait({closing})
