@@ -107,13 +107,15 @@ class Context:
         return (*beginning, *history[first:])
 
     def learn(self, prompt: Iterable[Message], counted: int) -> None:
-        """The model counted so many tokens in a prompt; 0 where it did not say."""
-        ours = self._tokens(prompt)
+        """The model counted so many tokens in a prompt; 0 where it did not say. It answered, so that all is not lost."""
+        messages = tuple(prompt)
+        ours = self._tokens(messages)
         if counted <= 0 or ours < self._size * TELLING:
             return
         ratio = counted / ours
         if ratio > self._scale or ratio < self._scale * LOOSE:
-            self._scale = min(max(ratio * HEADROOM, self._least), MOST_SCALE)
+            scale = max(ratio * HEADROOM, self._least)
+            self._scale = min(scale, self._most(messages))
 
     def refused(self, prompt: Iterable[Message]) -> None:
         """The model refused a prompt; the next ones are shorter, in case that was why, but never hopeless.
@@ -123,10 +125,13 @@ class Context:
         messages = tuple(prompt)
         if self._tokens(messages) < self._size * TELLING:
             return
-        fixed = self._tokens(m for m in messages if m.speaker is Speaker.SYSTEM)
-        most = min(MOST_SCALE, self._room / (fixed + SHORTEST_TURN))
-        self._scale = max(self._scale, min(self._scale * REFUSED, most))
-        self._least = self._scale
+        scale = min(self._scale * REFUSED, self._most(messages))
+        self._scale = self._least = max(self._scale, scale)
+
+    def _most(self, prompt: Iterable[Message]) -> float:
+        """The scale that leaves room for the prompt's beginning and `SHORTEST_TURN`."""
+        fixed = self._tokens(m for m in prompt if m.speaker is Speaker.SYSTEM)
+        return min(MOST_SCALE, self._room / (fixed + SHORTEST_TURN))
 
     def _tokens(self, messages: Iterable[Message]) -> int:
         """Of messages and tools, as we count them."""

@@ -2,7 +2,7 @@
 
 Text is cut as the usual byte-pair tokenizers cut it before they look words up, and each piece is counted as what it
 seldom exceeds: a word has a token for every five letters, a digit is one, two signs of punctuation are one, a letter
-beyond ASCII is one. SmolLM2's tokenizer, whose 49,152 tokens are English, counts 0.8 to 0.9 of that for English talk,
+beyond ASCII is one, and so is a control character. SmolLM2's tokenizer, whose 49,152 tokens are English, counts 0.8 to 0.9 of that for English talk,
 prose, Python and JSON schemas, 1.1 times as many for JSON full of numbers, 1.1 to 1.3 for French, Spanish and German,
 1.5 for Polish, 1.8 for Chinese and 2.8 for Korean. Tokenizers with a vocabulary in those languages need fewer: what a
 model really counts is learnt (`gateway.conversation.context`).
@@ -25,7 +25,9 @@ IMAGE = 1_120
 """A picture, whatever its size: more than models usually make of one (Gemma 3 makes 256, GPT-4o 765 of a megapixel)."""
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]{1,2}")
-_SINGLES = re.compile(r"[0-9\x80-\uffff]|[!-/:-@\[-`{-~]{1,2}|\n{1,4}|\t{1,4}| {2,16}")
+_SINGLES = re.compile(
+    r"[0-9\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\uffff]|[!-/:-@\[-`{-~]{1,2}|[\r\n]{1,4}|\t{1,4}| {2,16}"
+)
 _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 _ASTRAL_TOKENS = 3
 """Of an emoji, or of a rare sign: its four bytes, of which some tokenizers know the first ones together."""

@@ -258,6 +258,15 @@ def test_what_is_learnt_is_bounded() -> None:
         context.prompt((), [user("word " * 2000)])
 
 
+def test_a_model_that_counts_much_more_still_leaves_room_to_say_something() -> None:
+    context = Context(1000, reply=300)
+    beginning = (Message(Speaker.SYSTEM, "word " * 300),)
+    asked = context.prompt(beginning, talk(1))
+    context.learn(asked, round(cost(asked) * 2.5))
+    assert context.fits(beginning)
+    assert context.prompt(beginning, [*talk(9), user("Hi")])[-1] == user("Hi")
+
+
 def test_a_refused_prompt_makes_the_next_ones_shorter_but_never_hopeless() -> None:
     history, context = talk(60), Context(1000, tools=300)
     before = context.prompt(SYSTEM, history)

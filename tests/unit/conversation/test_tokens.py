@@ -23,6 +23,11 @@ def test_long_blanks_cost_something() -> None:
     assert tokens.of_text("\n" * 64) == 16
 
 
+def test_no_character_comes_for_nothing() -> None:
+    for code in range(0x3000):
+        assert tokens.of_text(chr(code) * 64) >= 4, hex(code)
+
+
 def test_a_text_has_at_least_as_many_tokens_as_a_part_of_it() -> None:
     text = "Über 1,000 straße — 😀 {\"naïve\": [1.5, 'x']}\n\n\tENDE"
     counts = [tokens.of_text(text[:end]) for end in range(len(text) + 1)]
