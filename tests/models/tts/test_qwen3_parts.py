@@ -206,7 +206,17 @@ def test_an_engine_is_loaded_from_a_folder() -> None:
     engine = load_engine("qwen3", EngineOptions(str(folder), "", 1, max_batch=2))
     assert engine.capabilities.model == folder.name
     assert engine.capabilities.batch == 2
+    assert engine.capabilities.open == 2
     assert not engine.capabilities.speed
+    # It would plan for some hundred milliseconds at every new length of a prompt.
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    engine.close()
+
+
+def test_as_many_lines_may_be_open_as_replies_are_admitted() -> None:
+    options = EngineOptions(str(qwen3.tiny()), "", 1, max_batch=2, max_open=5)
+    engine = load_engine("qwen3", options)
+    assert engine.capabilities.open == 5
     engine.close()
 
 

@@ -67,10 +67,11 @@ def test_what_the_operator_says_reaches_the_engine(
         device="cpu",
         precision="float32",
         max_batch=8,
+        max_streams=40,
     )
     load_engine(settings.engine, settings.options())
     (given,) = sys.modules["scripted_chosen"].given
-    assert given == EngineOptions("a/b", "Vivian", 2, "cpu", "float32", 8)
+    assert given == EngineOptions("a/b", "Vivian", 2, "cpu", "float32", 8, 40)
 
 
 def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(

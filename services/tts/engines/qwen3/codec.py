@@ -221,9 +221,9 @@ class CodecDecoder:
 
     def _run(self, frames: Sequence[Tensor], slots: Sequence[int]) -> Tensor:
         """As many new frames of each reply to ``[replies, samples]`` on the device."""
-        # Stacked where they are, since each copy to a device is waited for.
-        codes = torch.stack(list(frames)).to(self._device)
-        places = torch.tensor(slots, device=self._device)
+        # In one copy, and not waited for: what was started before would be waited for with it.
+        codes = torch.stack(list(frames)).to(self._device, non_blocking=True)
+        places = torch.tensor(slots).to(self._device, non_blocking=True)
         if not self._passes:
             return self._advance(codes, places)
         audio = []

@@ -128,7 +128,7 @@ class Talker:
             rows = self.size(max(slots) + 1)
             taking_part = torch.zeros(len(self._active), dtype=torch.bool)
             taking_part[list(slots)] = True
-            self._active.copy_(taking_part)
+            self._active.copy_(taking_part, non_blocking=True)
             self._step(rows)
             said = self._said[:rows].cpu()[list(slots)]
             ended: list[bool] = (said[:, -1] == self._end).tolist()
