@@ -164,11 +164,16 @@ class ReplyReader:
         rest = self._think.push(self._joiner.finish()) + self._think.finish()
         if rest:
             yield Text(rest)
+        used: set[str] = set()
         for call in self._calls:
             if not call.name:
                 raise ValueError("a tool call has no name")
+            chosen = whole(call.id)
+            if chosen in used:
+                chosen = ""  # results could not be told apart
+            used.add(chosen)
             yield ToolCall(
-                whole(call.id) or f"call_{uuid.uuid4().hex[:24]}",
+                chosen or f"call_{uuid.uuid4().hex[:24]}",
                 whole(call.name),
                 whole(call.arguments) or "{}",
             )

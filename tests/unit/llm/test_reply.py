@@ -95,6 +95,21 @@ def test_calls_that_all_have_the_same_index_are_told_apart_by_id() -> None:
     assert calls == [ToolCall("1", "f", '{"a": 1}'), ToolCall("2", "g", "{}")]
 
 
+def test_calls_that_share_an_id_get_one_each() -> None:
+    calls = [
+        call
+        for call in read(
+            fragment(index=0, id="0", name="f", arguments="{}"),
+            fragment(index=1, id="0", name="g", arguments="{}"),
+            delta("tool_calls"),
+        )
+        if isinstance(call, ToolCall)
+    ]
+    assert [call.name for call in calls] == ["f", "g"]
+    assert calls[0].id == "0"
+    assert calls[1].id not in ("0", "")
+
+
 def test_arguments_sent_as_an_object_become_json() -> None:
     call = read(fragment(index=0, id="1", name="f", arguments={"a": 1}), delta("stop"))[
         0
