@@ -13,9 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from services.runtime import metrics
-from services.runtime.errors import AntiphonError, EngineError
+from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
-from services.tts.engines import BatchEngine, Capabilities, Line, Piece, Said, Speech
+from services.tts.engines import (
+    BatchEngine,
+    Capabilities,
+    EngineLost,
+    Line,
+    Piece,
+    Said,
+    Speech,
+)
 
 log = get_logger(__name__)
 
@@ -67,6 +75,7 @@ class Saying:
 
         Raises:
             EngineError: the engine failed on this line.
+            Unavailable: it will say nothing any more.
         """
         said = await self._said.get()
         if isinstance(said, AntiphonError):
@@ -89,7 +98,11 @@ class Saying:
 
 
 class Scheduler:
-    """Gives the engine's time to replies, step by step."""
+    """Gives the engine's time to replies, step by step.
+
+    Attributes:
+        broken: nothing will be said any more.
+    """
 
     def __init__(
         self,
@@ -114,6 +127,7 @@ class Scheduler:
         self._sayings: list[Saying] = []
         self._steps = 0
         self._stopping = False
+        self.broken = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="tts-engine")
 
     @property
@@ -135,7 +149,7 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin to work."""
-        self._worker.submit(self._work).add_done_callback(_report)
+        self._worker.submit(self._work).add_done_callback(self._report)
 
     async def stop(self) -> None:
         """Stop after the running step, and free the engine."""
@@ -149,6 +163,8 @@ class Scheduler:
         """Put the next line of a reply on the schedule, when the line before has been said."""
         saying = Saying(self, reply, line, self._clock())
         with self._changed:
+            if self.broken:
+                saying._deliver(lost())
             self._sayings.append(saying)
             self._changed.notify()
         return saying
@@ -278,6 +294,8 @@ class Scheduler:
         try:
             yield
             return
+        except EngineLost:
+            raise
         except AntiphonError as error:
             log.error("engine failed", engine=self._name, reason=error.message)
             told = error
@@ -300,8 +318,17 @@ class Scheduler:
             with self._failing([]):
                 saying._speech.close()
 
+    def _report(self, work: "Future[None]") -> None:
+        """Say why the worker died, and leave nobody waiting for it."""
+        if error := work.exception():
+            log.critical("the engine is lost; start this process anew", exc_info=error)
+            with self._changed:
+                self.broken = True
+                waiting = [saying for saying in self._sayings if not saying._closed]
+            for saying in waiting:
+                self._end(saying, lost())
 
-def _report(work: "Future[None]") -> None:
-    """Say why the worker died; nothing is spoken after that."""
-    if error := work.exception():
-        log.critical("the scheduler failed", exc_info=error)
+
+def lost() -> Unavailable:
+    """What callers are told: another replica can say it, this one never will."""
+    return Unavailable("this replica has lost its engine; try another")

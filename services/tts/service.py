@@ -15,7 +15,7 @@ from services.runtime.streams import first, write
 from services.tts.config import read_config
 from services.tts.engines import BatchEngine, Engine, load_engine
 from services.tts.engines.solo import batching
-from services.tts.scheduler import Scheduler
+from services.tts.scheduler import Scheduler, lost
 from services.tts.session import Limits, Session
 from services.tts.settings import TextToSpeechSettings
 from services.tts.speakable import make_speakable
@@ -170,6 +170,8 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
     def _working(self) -> Scheduler:
         if self._scheduler is None or not self._ready:
             raise Unavailable("this replica is still loading its model; try another")
+        if self._scheduler.broken:
+            raise lost()
         return self._scheduler
 
     def _info(self, scheduler: Scheduler) -> stage_pb2.EngineInfo:

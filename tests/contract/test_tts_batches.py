@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from antiphon.v1 import audio_pb2, tts_pb2
-from services.runtime.errors import EngineError, Full, InvalidArgument
+from services.runtime.errors import EngineError, Full, InvalidArgument, Unavailable
 from services.runtime.units import to_seconds
 from tests.fakes.chorus import ScriptedChorus
 from tests.fakes.running_tts import (
@@ -138,6 +138,13 @@ async def test_a_step_that_fails_fails_those_in_it_and_nobody_else() -> None:
         assert "broke" in error.message
         for messages in await asyncio.gather(*others):
             assert kinds(messages)[-1] == "summary"
+
+
+async def test_a_replica_that_has_lost_its_engine_sends_everybody_to_another() -> None:
+    async with running_voice(ScriptedChorus(lost_on="oh")) as stub:
+        for said in ("Oh no.", "Well."):
+            error = await refused(stub, config(), text(said))
+            assert isinstance(error, Unavailable)
 
 
 async def test_a_reply_that_its_client_does_not_read_goes_on_unchanged_later() -> None:

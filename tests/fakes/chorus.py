@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from services.runtime.errors import EngineError
-from services.tts.engines import Capabilities, Line, Piece, Said
+from services.tts.engines import Capabilities, EngineLost, Line, Piece, Said
 from tests.fakes.voice import SAMPLE_RATE, VOICES, WORD_SECONDS
 
 
@@ -55,6 +55,7 @@ class ScriptedChorus:
         measured: what its warm-up tells.
         fails_on: a word at which one line fails.
         breaks_on: a word at which the whole step fails.
+        lost_on: a word at which the engine fails for good.
         stops_at: a word at which a step waits until it is let go on.
         can: more of its capabilities.
 
@@ -69,6 +70,7 @@ class ScriptedChorus:
         measured: int | None = None,
         fails_on: str = "",
         breaks_on: str = "",
+        lost_on: str = "",
         stops_at: str = "",
         **can: Any,
     ) -> None:
@@ -83,6 +85,7 @@ class ScriptedChorus:
         self._measured = measured
         self._fails_on = fails_on
         self._breaks_on = breaks_on
+        self._lost_on = lost_on
         self._stops_at = stops_at
 
     @property
@@ -107,6 +110,8 @@ class ScriptedChorus:
             assert self.go_on.wait(10)
         if self._breaks_on and self._breaks_on in coming:
             raise EngineError("the model broke")
+        if self._lost_on and self._lost_on in coming:
+            raise EngineLost("the device is gone")
         for speech, word in zip(speeches, coming, strict=True):
             if speech.said < 0:
                 speech.said = 0

@@ -19,6 +19,10 @@ from services.runtime.errors import EngineError, FailedPrecondition
 Samples = NDArray[np.float32]
 
 
+class EngineLost(Exception):
+    """The model can say nothing any more until the process is started anew, as after an error of a GPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """One voice of a model.
@@ -186,6 +190,7 @@ class BatchEngine(Protocol):
 
         Raises:
             EngineError: the model failed on the whole step; none of the speeches given can go on.
+            EngineLost: nothing can, now or later.
         """
 
     def close(self) -> None:

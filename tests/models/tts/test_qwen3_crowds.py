@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from services.tts.engines import Reference
+from services.tts.engines import EngineLost, Reference
 from services.tts.engines.qwen3.codec import CodecDecoder
 from services.tts.engines.qwen3.engine import Qwen3Engine
 from services.tts.engines.qwen3.talker import Talker
@@ -133,6 +134,18 @@ def test_lines_whose_codes_cannot_be_decoded_fail_alone(
         step(engine, heard)
     assert same(heard[early].samples, alone.samples)
     early.close()
+
+
+def test_an_error_of_the_device_is_the_end_of_the_engine(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(talker: Talker, slots: Sequence[int]) -> None:
+        raise torch.AcceleratorError("device-side assert triggered")
+
+    engine = make_engine(loaded())
+    monkeypatch.setattr(Talker, "step", fail)
+    with pytest.raises(EngineLost, match="assert"):
+        list(engine.step([engine.begin(line("Yes."))]))
 
 
 def test_five_hundred_lines_leave_nothing_behind(loaded: Loaded) -> None:

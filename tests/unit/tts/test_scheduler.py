@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from prometheus_client import REGISTRY
 
-from services.runtime.errors import EngineError
+from services.runtime.errors import EngineError, Unavailable
 from services.tts.engines import Delivery, Line, Piece
 from services.tts.engines.solo import batching
 from services.tts.scheduler import Reply, Saying, Scheduler
@@ -380,3 +380,17 @@ async def test_a_line_that_is_given_up_makes_room_though_all_others_are_paused()
     await sayings[2].next()
     await work.stop()
     assert engine.steps == [("a a", "b b")] * 2 + [("c c",)] * 2
+
+
+async def test_nobody_waits_for_an_engine_that_is_lost() -> None:
+    engine = ScriptedChorus(batch=1, lost_on="oh")
+    work = scheduler(engine)
+    speaking = work.say(Reply(), line("oh no"))
+    waiting = work.say(Reply(), line("later"))
+    work.start()
+    for saying in (speaking, waiting):
+        with pytest.raises(Unavailable):
+            await drain(saying)
+    assert work.broken
+    with pytest.raises(Unavailable):
+        await drain(work.say(Reply(), line("too late")))

@@ -8,7 +8,14 @@ import torch
 
 from services.runtime.errors import EngineError
 from services.runtime.logs import get_logger
-from services.tts.engines import Capabilities, Line, Piece, Said, Speech
+from services.tts.engines import (
+    Capabilities,
+    EngineLost,
+    Line,
+    Piece,
+    Said,
+    Speech,
+)
 from services.tts.engines.qwen3.codec import CodecStream
 from services.tts.engines.qwen3.codec_loading import load_codec
 from services.tts.engines.qwen3.prompts import Prompt, PromptBuilder
@@ -129,6 +136,21 @@ class Qwen3Engine:
     def step(self, speeches: Sequence[Speech]) -> Iterator[Said]:
         """A frame of each; then the audio of those that have enough, first pieces first."""
         rows = [speech for speech in speeches if isinstance(speech, Utterance)]
+        try:
+            yield from self._step(rows)
+        except torch.AcceleratorError as error:
+            # Whatever is asked of the device from now on fails in the same way.
+            raise EngineLost(str(error)) from error
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        for row in tuple(self._open):
+            row.close()
+        del self._talker, self._codec, self._prompts, self._seats
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _step(self, rows: Sequence[Utterance]) -> Iterator[Said]:
         prompts, out = self._prepare([row for row in rows if not row.joined])
         self._seats.seat([row for row in rows if row not in out])
         out |= self._join(prompts)
@@ -146,14 +168,6 @@ class Qwen3Engine:
         for row in rows:
             if row not in due:
                 yield Said(row)
-
-    def close(self) -> None:
-        """Free the model's memory."""
-        for row in tuple(self._open):
-            row.close()
-        del self._talker, self._codec, self._prompts, self._seats
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def _prepare(
         self, rows: Sequence[Utterance]
