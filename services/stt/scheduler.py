@@ -59,8 +59,16 @@ class Scheduler:
             AntiphonError: the engine cannot be had, or does not work.
         """
         loop = asyncio.get_running_loop()
-        self.engine = await loop.run_in_executor(self._executor, self._load)
-        await loop.run_in_executor(self._executor, self.engine.warm_up)
+        try:
+            self.engine = await loop.run_in_executor(self._executor, self._load)
+            await loop.run_in_executor(self._executor, self.engine.warm_up)
+        except AntiphonError:
+            raise
+        except Exception as error:  # an engine's packages raise what they like
+            log.exception("engine raised")
+            raise EngineError(
+                f"the engine does not start: {type(error).__name__}: {error}"
+            ) from error
         self._worker = asyncio.create_task(self._work(), name="stt-scheduler")
 
     async def stop(self) -> None:

@@ -23,7 +23,8 @@ import torch
 
 from services.stt.engines import EngineOptions, Memory, Recognizer, Utterance
 from services.stt.engines.parakeet import StreamingParakeet
-from services.stt.engines.parakeet_network import Encoded, Network
+from services.stt.engines.parakeet_decoder import Encoded
+from services.stt.engines.parakeet_network import Network
 from tests.models.checkpoints import parakeet
 
 INTERVAL = 0.8
@@ -55,7 +56,7 @@ class Ways:
 
     def transcribe(self, seconds: float) -> None:
         """The transcript of all of it: a checkpoint's, or the final one."""
-        self._network.decode(self._encode(0.0, max(LEAST, seconds)))
+        self._network.decoder.decode(self._encode(0.0, max(LEAST, seconds)))
 
     def buffered(self, seconds: float) -> None:
         """All partials of an utterance chunk by chunk."""

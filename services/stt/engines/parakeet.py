@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from services.runtime.errors import EngineError, FailedPrecondition
-from services.runtime.logs import get_logger
+from services.runtime.errors import EngineError
 from services.stt.audio import audible
 from services.stt.engines import (
     AUTO,
@@ -24,7 +22,7 @@ from services.stt.engines import (
     Utterance,
 )
 from services.stt.engines.grouping import group
-from services.stt.engines.parakeet_loading import restore
+from services.stt.engines.parakeet_loading import device_of, precision_of, restore
 from services.stt.engines.parakeet_network import (
     Network,
     Unwanted,
@@ -33,8 +31,6 @@ from services.stt.engines.parakeet_network import (
 from services.stt.engines.parakeet_streaming import Progress, Streamer
 from services.stt.engines.parakeet_text import Token, languages_of, to_transcript
 from services.stt.engines.weights import find_file
-
-log = get_logger(__name__)
 
 DEFAULT_MODEL = "nvidia/parakeet-tdt-0.6b-v3"
 
@@ -64,9 +60,14 @@ _ON_CPU = _Costs(batch=4, fixed=3.0, most=40.0)
 """The published size's 0.6 billion weights have to be read once a call, whatever is computed with them: 0.42 s, and
 0.13 s more for each second of audio (float32, one thread; docs/benchmarks.md)."""
 
-_ON_GPU = _Costs(batch=64, fixed=100.0, most=640.0)
-"""A call's thousand kernels take some 15 ms to launch, in which a large GPU computes about 100 s of audio (estimated
-from 15 GFLOP a second of audio). 640 s need about 4 GB beside the weights."""
+_ON_GPU = _Costs(batch=64, fixed=100.0, most=320.0)
+"""Estimated, for a large GPU: 15 GFLOP a second of audio, of which it computes 280 TFLOP a second (35 % of what it
+could): 100 s in 5 ms, which is also what a call of one utterance takes at least. 320 s take 17 ms, so that a final behind
+them keeps its 50 ms, and need about 2 GB beside the weights."""
+
+_GRAPHED_SECONDS = 160.0
+"""Padded seconds of the largest batch that is worth a CUDA graph: of larger ones the launches, some 15 to 25 ms, are
+hidden behind what is computed."""
 
 
 class Parakeet:
@@ -108,21 +109,30 @@ class Parakeet:
         network, costs = self._network, self._costs
         try:
             # First: the decoder that it leaves behind is a new one.
-            network.check_decoder()
+            network.check_decoder(costs.batch, self._longest)
             if network.on_gpu:  # on a CPU any size is as fast from the first
                 sizes = [2**n for n in range(9, -1, -1) if 2**n < costs.batch]
-                for size in (costs.batch, *sizes):
-                    self._warm(size)
+                self._warm((costs.batch, *sizes))
         except RuntimeError as error:
             raise EngineError(f"Parakeet does not run here: {error}") from error
 
-    def _warm(self, size: int) -> None:
-        longest = min(self._options.window_seconds, _LONGEST_SECONDS)
-        for seconds in lengths_to_warm(longest):
-            if size == 1 or size * seconds <= self._costs.most:
-                self._network.decode(
-                    self._network.encode([self._silence(seconds)] * size)
-                )
+    @property
+    def _longest(self) -> float:
+        return min(self._options.window_seconds, _LONGEST_SECONDS)
+
+    def _warm(self, sizes: Sequence[int]) -> None:
+        batches = [
+            (size, seconds)
+            for seconds in lengths_to_warm(self._longest)
+            for size in sizes
+            if size == 1 or size * seconds <= self._costs.most
+        ]
+        for size, seconds in batches:
+            silence = [self._silence(seconds)] * size
+            self._network.decoder.decode(self._network.encode(silence))
+        graphed = [each for each in batches if each[0] * each[1] <= _GRAPHED_SECONDS]
+        graphed.sort(key=lambda each: each[0] * each[1], reverse=True)
+        self._network.capture_encoder(graphed)
 
     def _silence(self, seconds: float) -> NDArray[np.float32]:
         return np.zeros(round(seconds * self._network.rate), np.float32)
@@ -180,7 +190,7 @@ class Parakeet:
         rows = [row for row, index in enumerate(wanted) if batch[index].wanted()]
         if not rows:
             return {}
-        tokens = self._network.decode(encoded.only(rows))
+        tokens = self._network.decoder.decode(encoded.only(rows))
         return {wanted[row]: heard for row, heard in zip(rows, tokens, strict=True)}
 
 
@@ -197,10 +207,11 @@ class StreamingParakeet(Parakeet):
         super().__init__(network, name, options)
         self._streamer = Streamer(network)
 
-    def _warm(self, size: int) -> None:
+    def _warm(self, sizes: Sequence[int]) -> None:
         # Two chunks and a rest: each is a shape of its own.
         silence = self._silence(2.5 * self._streamer.chunk_seconds)
-        self._hear_all({n: Utterance(silence, AUTO) for n in range(size)})
+        for size in sizes:
+            self._hear_all({n: Utterance(silence, AUTO) for n in range(size)})
 
     def _hear_all(
         self, utterances: Mapping[int, Utterance]
@@ -266,30 +277,6 @@ def _language(asked: str) -> str:
     return UNDETERMINED if asked == AUTO else asked
 
 
-def _device(asked: str) -> str:
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
-        raise FailedPrecondition(
-            "device is cuda, but PyTorch finds no GPU that it can use here"
-        )
-    return "cuda" if there and asked != "cpu" else "cpu"
-
-
-def _precision(asked: str, device: str) -> str:
-    offered = {"cuda": ("bfloat16", "float32"), "cpu": ("float32", "int8", "bfloat16")}
-    precision = offered[device][0] if asked == "auto" else asked
-    if precision not in offered[device]:
-        raise FailedPrecondition(
-            f"precision {precision!r} is not for this engine on {device}; there are: auto, "
-            f"{', '.join(offered[device])}"
-        )
-    if precision == "bfloat16" and device == "cpu":
-        log.warning(
-            "bfloat16 is fast on CPUs with AMX, and fifteen times slower than float32 on those without"
-        )
-    return precision
-
-
 def load(options: EngineOptions) -> Parakeet:
     """Load a model of Parakeet's kind.
 
@@ -299,8 +286,8 @@ def load(options: EngineOptions) -> Parakeet:
     Raises:
         FailedPrecondition: the model cannot be had, is not one of this kind, or not for this device.
     """
-    device = _device(options.device)
-    precision = _precision(options.precision, device)
+    device = device_of(options.device)
+    precision = precision_of(options.precision, device)
     archive = find_file(options.model or DEFAULT_MODEL, ".nemo")
     network = Network(restore(archive, device), device, precision, options.threads)
     kind = StreamingParakeet if network.cache_aware else Parakeet

@@ -1,54 +1,28 @@
-"""A FastConformer transducer of NeMo's: samples in, timed tokens out.
+"""A FastConformer transducer of NeMo's: samples in, frames of its encoder out, of which `parakeet_decoder` makes tokens.
 
 NeMo's own ``transcribe()`` is not used: it goes through files' lists and loaders, and leaves the network in training
 mode. Here the preprocessor, the encoder and the label-looping decoder are called one after the other.
 """
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import OmegaConf, open_dict
 
-from services.runtime.errors import EngineError
-from services.runtime.logs import get_logger
+from services.stt.engines.parakeet_decoder import Decoder, Encoded
+from services.stt.engines.parakeet_graphs import GraphedEncoder
 from services.stt.engines.parakeet_loading import quantize
-from services.stt.engines.parakeet_text import Token
 
-log = get_logger(__name__)
-
-_MOST_SYMBOLS = 10
-"""Tokens that one frame of the encoder may emit, as the published checkpoints have it; ends what would never end."""
-
-_BUCKETS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 15.0, 20.0)
-"""Seconds that batches on a GPU are padded to, so that its memory is divided into few sizes and stays so."""
+_SHORT = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 15.0, 20.0)
+_BUCKETS = (*_SHORT, 25.0, 30.0, 40.0, 50.0, 60.0)
+"""Seconds that batches on a GPU are padded to: CUDA graphs are of few sizes, and its memory is divided into few."""
 
 
 class Unwanted(Exception):
     """Nobody waits for any utterance of the batch any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A batch behind the encoder.
-
-    Attributes:
-        frames: ``[utterances, frames, width]``.
-        counts: frames of each utterance, ``int64 [utterances]``.
-    """
-
-    frames: Any
-    counts: Any
-
-    def only(self, rows: Sequence[int]) -> "Encoded":
-        """Some of its utterances."""
-        if len(rows) == len(self.counts):
-            return self
-        return Encoded(self.frames[list(rows)], self.counts[list(rows)])
 
 
 class Network:
@@ -66,6 +40,7 @@ class Network:
         rate: Hz.
         frame_seconds: one frame of the encoder.
         on_gpu: whether it runs on one.
+        decoder: what makes tokens of its frames.
     """
 
     def __init__(self, model: Any, device: str, precision: str, threads: int) -> None:
@@ -81,7 +56,6 @@ class Network:
         model.preprocessor.featurizer.pad_to = 0
         model.freeze()
         model.eval()
-        self._decode_with("greedy_batch")
         self.dtype = torch.float32
         if precision == "bfloat16":
             self.dtype = torch.bfloat16
@@ -89,6 +63,8 @@ class Network:
                 part.to(torch.bfloat16)
         elif precision == "int8":
             quantize(model.encoder)
+        self._encoder = GraphedEncoder(model.encoder)
+        self.decoder = Decoder(model, self.frame_seconds, self.on_gpu)
         self._wanted: Callable[[], bool] | None = None
         for layer in model.encoder.layers:
             layer.register_forward_pre_hook(self._check_wanted)
@@ -102,7 +78,7 @@ class Network:
 
         Args:
             utterances: in any order; the shorter ones are padded, which changes nothing in what comes out.
-            wanted: whether anybody still waits; asked before each layer.
+            wanted: whether anybody still waits; asked before each layer, unless all of them run as one CUDA graph.
 
         Raises:
             Unwanted: nobody did.
@@ -111,9 +87,7 @@ class Network:
         try:
             with torch.inference_mode():
                 features, counts = self.features(utterances)
-                encoded, counts = self.model.encoder(
-                    audio_signal=features, length=counts
-                )
+                encoded, counts = self._encoder(features, counts)
         finally:
             self._wanted = None
         return Encoded(encoded.transpose(1, 2), counts)
@@ -138,141 +112,47 @@ class Network:
             ``[utterances, mels, frames]``, and the frames of each, ``int64 [utterances]``.
         """
         lengths = [len(each) for each in utterances]
-        padded = torch.zeros(len(utterances), self._padded(max(lengths)))
+        # Memory that the device can read by itself, or the copy would be made twice and waited for.
+        shape = (len(utterances), self._padded(max(lengths)))
+        padded = torch.zeros(shape, pin_memory=self.on_gpu)
         for row, samples in zip(padded, utterances, strict=True):
             row[: len(samples)] = torch.from_numpy(samples)
         with torch.inference_mode():
             features, counts = self.model.preprocessor(
-                input_signal=padded.to(self._device),
+                input_signal=padded.to(self._device, non_blocking=True),
                 length=torch.tensor(lengths, device=self._device),
             )
         return features.to(self.dtype), counts
 
-    def decode(self, encoded: Encoded) -> list[list[Token]]:
-        """The tokens of each utterance of a batch."""
-        return self._decode(encoded, None)[0]
-
-    def go_on(
-        self, encoded: Encoded, states: Sequence[Any]
-    ) -> tuple[list[list[Token]], list[Any]]:
-        """The tokens of what follows in each utterance, and the decoder's state behind it.
+    def check_decoder(self, size: int, seconds: float) -> None:
+        """Find out how its decoder can be used (`Decoder.check`), on noise.
 
         Args:
-            encoded: what follows.
-            states: from here, or None at the beginning of an utterance.
-        """
-        begun = any(state is not None for state in states)
-        with torch.inference_mode():
-            batched = self._computer.merge_to_batched_state(states) if begun else None
-        tokens, state = self._decode(encoded, batched)
-        with torch.inference_mode():
-            return tokens, self._computer.split_batched_state(state)[: len(states)]
-
-    def _decode(self, encoded: Encoded, states: Any) -> tuple[list[list[Token]], Any]:
-        size = len(encoded.counts)
-        with torch.inference_mode():
-            hypotheses, behind = self._computer(encoded.frames, encoded.counts, states)
-            counts, labels, times, spans, chances = hypotheses.get_data_without_blank()
-            # Transducers without durations say only in which frame a token begins.
-            spans = torch.ones_like(times) if spans is None else spans
-            counts = counts[:size].cpu()
-            most = int(counts.max())
-            labels, times, spans, chances = (
-                each[:size, :most].cpu() for each in (labels, times, spans, chances)
-            )
-        tokens = []
-        for row, count in enumerate(counts.tolist()):
-            pieces = self.model.tokenizer.ids_to_tokens(labels[row, :count].tolist())
-            timed = zip(
-                pieces,
-                (times[row, :count] * self.frame_seconds).tolist(),
-                ((times + spans)[row, :count] * self.frame_seconds).tolist(),
-                chances[row, :count].float().clamp(0.0, 1.0).tolist(),
-                strict=True,
-            )
-            tokens.append([Token(*each) for each in timed])
-        return tokens, behind
-
-    def check_decoder(self) -> None:
-        """Hold the batched decoder to the plain one, with CUDA graphs where they work.
-
-        Batched decoders of some versions returned nothing for what the plain one understood. Both hear the encoder's
-        output for noise, and noise in place of that output: a trained network is silent on the former.
+            size: utterances of the largest batch that will come.
+            seconds: of the longest utterance.
 
         Raises:
-            EngineError: it hears nothing where the plain one hears words.
+            EngineError: it cannot.
         """
         generator = np.random.default_rng(0)
         noise = generator.standard_normal(2 * self.rate).astype(np.float32) * 0.1
-        encoded = self.encode([noise])
-        other = torch.from_numpy(generator.standard_normal(encoded.frames.shape))
-        other = other.to(encoded.frames) * encoded.frames.float().std()
-        frames = torch.cat([encoded.frames, other.to(encoded.frames)], dim=1)
-        both = Encoded(frames, 2 * encoded.counts)
-        plain, heard = self._plain(both), self._pieces(both)
-        if heard != plain and self._computer.cuda_graphs_mode is not None:
-            log.warning("decoder: CUDA graphs are not used, they hear something else")
-            self._computer.disable_cuda_graphs()
-            heard = self._pieces(both)
-        if plain and not heard:
-            raise EngineError(
-                "NeMo's batched decoder hears nothing where its plain one does: this version of it cannot be used"
-            )
-        if heard != plain:
-            # Of two tokens that are as likely, rounding may choose either.
-            log.warning("decoders differ", batched=len(heard), plain=len(plain))
-        graphs = self._computer.cuda_graphs_mode
-        log.info("decoder checked", tokens=len(plain), cuda_graphs=str(graphs))
+        longest = self._padded(round(seconds * self.rate)) / self.rate
+        frames = math.ceil(longest / self.frame_seconds) + 1
+        self.decoder.check(self.encode([noise]), size, frames)
 
-    def _pieces(self, encoded: Encoded) -> list[str]:
-        try:
-            return [token.piece for token in self.decode(encoded)[0]]
-        except RuntimeError as error:
-            if self._computer.cuda_graphs_mode is None:
-                raise
-            log.warning("decoder: no CUDA graphs", reason=str(error))
-            self._computer.disable_cuda_graphs()
-            return [token.piece for token in self.decode(encoded)[0]]
+    def capture_encoder(self, batches: Sequence[tuple[int, float]]) -> None:
+        """Make CUDA graphs of the encoder.
 
-    def _plain(self, encoded: Encoded) -> list[str]:
-        """What NeMo's decoder without any batching makes of one utterance."""
-        self._decode_with("greedy")
-        try:
-            hypotheses = self.model.decoding.decoding(
-                encoder_output=encoded.frames.transpose(1, 2),
-                encoded_lengths=encoded.counts,
-            )[0]
-        finally:
-            self._decode_with("greedy_batch")
-        labels = [int(label) for label in hypotheses[0].y_sequence]
-        pieces: list[str] = self.model.tokenizer.ids_to_tokens(labels)
-        return pieces
+        Args:
+            batches: utterances in each, and seconds of the longest; the largest first.
+        """
+        with torch.inference_mode():
+            self._encoder.capture(self._noises(batches), self._device)
 
-    def _decode_with(self, strategy: str) -> None:
-        decoding = copy.deepcopy(self.model.cfg.decoding)
-        with open_dict(decoding):
-            decoding.strategy = strategy
-            decoding.fused_batch_size = -1
-            decoding.preserve_alignments = False
-            decoding.compute_timestamps = False
-            decoding.tdt_include_token_duration = True
-            decoding.greedy = OmegaConf.create(
-                {
-                    "max_symbols": _MOST_SYMBOLS,
-                    "loop_labels": True,
-                    "use_cuda_graph_decoder": self.on_gpu,
-                }
-            )
-            # The probability of the token itself. (NeMo's other measures tell errors better, but are none.)
-            decoding.confidence_cfg = {
-                "preserve_frame_confidence": strategy == "greedy_batch",
-                "exclude_blank": True,
-                "tdt_include_duration": False,
-                "method_cfg": {"name": "max_prob", "alpha": 1.0},
-            }
-        self.model.change_decoding_strategy(decoding, verbose=False)
-        if strategy == "greedy_batch":
-            self._computer = self.model.decoding.decoding.decoding_computer
+    def _noises(self, batches: Sequence[tuple[int, float]]) -> Iterator[Any]:
+        for size, seconds in batches:
+            silence = np.zeros(round(seconds * self.rate), np.float32)
+            yield torch.randn_like(self.features([silence] * size)[0])
 
     def _padded(self, samples: int) -> int:
         if not self.on_gpu:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.stt.engines.parakeet_network import Encoded, Network
+from services.stt.engines.parakeet_decoder import Encoded
+from services.stt.engines.parakeet_network import Network
 from services.stt.engines.parakeet_text import Token
 
 Samples = NDArray[np.float32]
@@ -89,15 +90,19 @@ class Streamer:
             for samples, end in zip(utterances, ends, strict=True)
         ]
         encoded, caches = self._encode(progresses, cut)
-        tokens, states = self._network.go_on(
+        tokens, states = self._network.decoder.go_on(
             encoded, [each.state for each in progresses]
         )
         return [
             Progress(
                 end,
                 tuple(
-                    # The last of the caches counts what is in them.
-                    each[row : row + 1] if each.dim() == 1 else each[:, row : row + 1]
+                    # The last of the caches counts what is in them. Copies: a part would keep the whole batch's alive.
+                    (
+                        each[row : row + 1]
+                        if each.dim() == 1
+                        else each[:, row : row + 1]
+                    ).clone()
                     for each in caches
                 ),
                 state,
@@ -126,7 +131,9 @@ class Streamer:
         if rest:
             chosen = [progresses[row] for row in rest]
             encoded, _ = self._encode(chosen, [utterances[row] for row in rest])
-            tokens, _ = self._network.go_on(encoded, [each.state for each in chosen])
+            tokens, _ = self._network.decoder.go_on(
+                encoded, [each.state for each in chosen]
+            )
             for row, new in zip(rest, tokens, strict=True):
                 results[row] = (*results[row], *new)
         return results

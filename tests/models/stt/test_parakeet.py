@@ -21,7 +21,7 @@ from omegaconf import open_dict
 from services.runtime.errors import EngineError, FailedPrecondition
 from services.stt.engines import ENGINES, EngineOptions, Utterance
 from services.stt.engines.parakeet import Parakeet, load
-from services.stt.engines.parakeet_loading import restore
+from services.stt.engines.parakeet_loading import precision_of, restore
 from services.stt.engines.parakeet_network import Network
 from tests.models.checkpoints.parakeet import speech
 from tests.models.checkpoints.toy_parakeet import DIGITS, say
@@ -93,7 +93,7 @@ def test_padding_changes_nothing_behind_the_encoder(tiny: Path) -> None:
 def test_the_batched_decoder_hears_what_the_plain_one_hears(tiny: Path) -> None:
     signals = [speech(seconds, seed) for seed, seconds in enumerate((2.0, 3.3, 4.7))]
     network = Network(restore(tiny, "cpu"), "cpu", "float32", 1)
-    batched = network.decode(network.encode(signals))
+    batched = network.decoder.decode(network.encode(signals))
     model = ASRModel.restore_from(str(tiny), map_location="cpu")
     decoding = copy.deepcopy(model.cfg.decoding)
     with open_dict(decoding):
@@ -208,6 +208,17 @@ def test_a_precision_that_there_is_not_is_refused(tiny: Path) -> None:
 def test_a_gpu_that_is_not_there_is_refused(tiny: Path) -> None:
     with pytest.raises(FailedPrecondition, match="no GPU"):
         load(options(tiny, device="cuda"))
+
+
+@pytest.mark.parametrize(("there", "chosen"), [(True, "bfloat16"), (False, "float32")])
+def test_a_gpu_that_would_emulate_half_precision_is_not_made_to(
+    monkeypatch: pytest.MonkeyPatch, there: bool, chosen: str
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or there
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert precision_of("auto", "cuda") == chosen
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

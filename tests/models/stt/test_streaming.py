@@ -55,7 +55,7 @@ def test_the_stream_is_encoded_as_a_single_pass_would(checkpoint: Path) -> None:
     while streamer.ready(progress, len(samples)):
         (progress,) = streamer.advance([progress], [samples])
     (streamed,) = streamer.finish([progress], [samples])
-    (ours,) = network.decode(network.encode([samples]))
+    (ours,) = network.decoder.decode(network.encode([samples]))
     assert [token.chance for token in streamed] == pytest.approx(
         [token.chance for token in ours], abs=1e-5
     )
@@ -120,6 +120,15 @@ def test_streams_that_are_differently_far_share_batches(engine: Parakeet) -> Non
         assert transcript.text == alone.text
         assert transcript.confidence == pytest.approx(alone.confidence, abs=1e-4)
         assert [w.start for w in transcript.words] == [w.start for w in alone.words]
+
+
+def test_what_is_kept_of_one_does_not_keep_its_whole_batch(engine: Parakeet) -> None:
+    utterances = [Utterance(speech(3.0, seed), "en") for seed in range(8)]
+    engine.transcribe(utterances)
+    progress = utterances[0].memory.kept
+    assert isinstance(progress, Progress) and progress.caches is not None
+    for cache in progress.caches:
+        assert cache.untyped_storage().nbytes() == cache.nbytes
 
 
 def test_a_shorter_beginning_than_was_heard_is_heard_anew(engine: Parakeet) -> None:

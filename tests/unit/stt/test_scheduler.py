@@ -46,6 +46,19 @@ async def test_the_engine_is_warm_before_it_works(
     assert job.computed > 0
 
 
+async def test_an_engine_that_does_not_start_says_why(
+    engine: ScriptedRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise TypeError("launch() takes 3 arguments")
+
+    monkeypatch.setattr(engine, "warm_up", broken)
+    scheduler = Scheduler(lambda: engine, None)
+    with pytest.raises(EngineError, match="does not start: TypeError: launch"):
+        await scheduler.start()
+    await scheduler.stop()
+
+
 async def test_finals_and_checkpoints_go_before_partials_and_not_with_them(
     scheduler: Scheduler, engine: ScriptedRecognizer
 ) -> None:
