@@ -57,6 +57,7 @@ class StageCall(ABC):
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._repeatable = True
+        self._complete = False
 
     def start(self) -> asyncio.Task[None]:
         """Open the call; the caller owns the task."""
@@ -91,11 +92,12 @@ class StageCall(ABC):
             )
 
     async def _try(self) -> AntiphonError | None:
-        """Returns why it did not work; None if it did."""
+        """Returns why it did not work; None if it did, which a status behind the terminal message cannot change."""
         try:
             await self._talk()
         except grpc.aio.AioRpcError as error:
-            return from_rpc_error(error, self._stage.value)
+            if not self._complete:
+                return from_rpc_error(error, self._stage.value)
         except AntiphonError as error:
             return error
         return None
@@ -110,7 +112,13 @@ class StageCall(ABC):
 
     @abstractmethod
     async def _talk(self) -> None:
-        """Open the RPC and take it to its end; clears ``_repeatable`` where it must not be opened again."""
+        """Open the RPC and take it to its end.
+
+        Clears ``_repeatable`` where it must not be opened again; sets ``_complete`` with the terminal message.
+
+        Raises:
+            EngineError: it ended without that.
+        """
 
     def _ended_early(self) -> EngineError:
         return EngineError(
@@ -178,12 +186,10 @@ class BidirectionalCall(StageCall, Generic[Request, Response]):
     async def _talk(self) -> None:
         self._rpc = call = self._open()
         writer = asyncio.create_task(self._outgoing.write_to(call))
-        ended = False
         try:
             while (response := await read(call)) is not None:
-                if ended := await self._take(response):
-                    self._repeatable = False
-            if not ended:
+                self._complete = await self._take(response)
+            if not self._complete:
                 raise self._ended_early()
         finally:
             writer.cancel()

@@ -51,7 +51,6 @@ class Reply(StageCall):
         self._rpc = call = self._stub.Generate(
             self._request, timeout=self._time_left(), metadata=self._metadata
         )
-        ended = False
         try:
             while (response := await read(call)) is not None:
                 self._repeatable = False
@@ -74,8 +73,8 @@ class Reply(StageCall):
                                 Usage(usage.prompt, usage.cached, usage.completion),
                             )
                         )
-                        ended = True
-            if not ended:
+                        self._complete = True
+            if not self._complete:
                 raise self._ended_early()
         finally:
             call.cancel()

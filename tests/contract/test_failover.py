@@ -112,6 +112,17 @@ async def test_a_model_that_goes_away_behind_its_first_word_is_not_asked_again()
     assert len(script.requests) == 1
 
 
+async def test_what_is_complete_cannot_fail_any_more() -> None:
+    def gone() -> None:
+        raise Unavailable("gone")
+
+    script = Script(hear=lambda *_: "Why?", behind_all=gone)
+    client, ended = await talk(script, speculations=0)
+    assert ended.outcome == pb.TURN_OUTCOME_ANSWERED
+    assert ended.heard_text == spoken_text(client.audio(turn=1)) == "You said: Why?."
+    assert len(script.requests) == len(script.transcribed) == len(script.voiced) == 1
+
+
 async def test_a_full_replica_is_passed_over_for_one_that_is_not() -> None:
     full = Script(before_writing=failing(Full("full"), 100))
     free = Script(write=lambda _request: ["."])

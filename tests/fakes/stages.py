@@ -60,6 +60,7 @@ class Script:
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
         behind_piece: awaited behind each piece of a reply.
+        behind_all: awaited behind the terminal message of a transcript, a reply or a voice.
         spoke: is told for whom the voice has spoken another piece.
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
@@ -93,6 +94,7 @@ class Script:
     before_writing: Gate = lambda: None
     before_speaking: Gate = lambda: None
     behind_piece: Gate = lambda: None
+    behind_all: Gate = lambda: None
     spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
@@ -178,6 +180,7 @@ class FakeStt(SpeechToTextServicer):
             from_checkpoint=checkpoint,
         )
         await write(context, stt_pb2.TranscribeResponse(final=final))
+        await _pause(self._script.behind_all())
 
     async def Describe(
         self, _request: object, _context: object
@@ -208,6 +211,7 @@ class FakeLlm(LanguageModelServicer):
                 finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
             )
             await write(context, llm_pb2.GenerateResponse(summary=summary))
+            await _pause(self._script.behind_all())
 
     async def Prepare(
         self, request: llm_pb2.PrepareRequest, _context: object
@@ -273,6 +277,7 @@ class FakeTts(TextToSpeechServicer):
             audio=to_duration(position), characters=characters
         )
         await write(context, tts_pb2.SynthesizeResponse(summary=summary))
+        await _pause(self._script.behind_all())
 
     async def Describe(
         self, _request: object, _context: object
