@@ -13,7 +13,11 @@ wanted="${1:-}"
 case "$wanted" in
   local | dev) ;;
   stt-parakeet | tts-qwen3 | models) venv=".venv-$wanted" ;;
-  *) fail "Which environment? EXTRA=stt-parakeet, EXTRA=tts-qwen3 or EXTRA=models." ;;
+  *)
+    fail "Which environment?${wanted:+ There is none for '$wanted'.} Say one of:" \
+      "  make setup-models EXTRA=stt-parakeet" \
+      "  make setup-models EXTRA=tts-qwen3"
+    ;;
 esac
 stamps="$venv/stamps"
 
