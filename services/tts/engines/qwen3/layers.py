@@ -138,7 +138,7 @@ def _fuse(*linears: Any) -> Any:
     start = 0
     for linear in linears:
         end = start + linear.out_features
-        linear.weight.data = weight[start:end]
+        linear.weight = torch.nn.Parameter(weight[start:end], requires_grad=False)
         start = end
     return weight
 
