@@ -10,6 +10,7 @@ The files lie in the Hub's own cache, which ``HF_HUB_CACHE`` and ``HF_HOME`` mov
 ``HF_HUB_OFFLINE`` mean what they mean elsewhere. Works with huggingface_hub from 0.36 on.
 """
 
+import errno
 import os
 import re
 import sys
@@ -37,6 +38,12 @@ PROGRESS_SECONDS = 10.0
 _MODEL = re.compile(
     r"(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w.][\w./-]*))?(:(?P<file>[^:]+))?"
 )
+_OF_THE_FOLDER = (
+    *(errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EIO, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EPERM, errno.EROFS),
+)
+"""Errors of a place to write to, which no network mends."""
+
 _EVERYTHING = ("*",)
 _YES = ("1", "on", "yes", "true")
 
@@ -235,9 +242,12 @@ class _Fetching:
             problem = "there is none of this name, or it is private: check the name, or set HF_TOKEN to a token that may read it"
         except errors.RevisionNotFoundError:
             problem = f"it has no revision {self._revision!r}"
-        except (
-            Exception
-        ) as error:  # those of its HTTP client are others in each version
+        except Exception as error:  # those of its HTTP client differ by version
+            if isinstance(error, OSError) and error.errno in _OF_THE_FOLDER:
+                raise FailedPrecondition(
+                    f"{self._repository} cannot be kept in {cache_folder()}: {error.strerror}. Make room or mend the "
+                    "folder, or name another one with HF_HOME."
+                ) from error
             raise _Unreachable(_in_one_line(error)) from error
         else:
             return

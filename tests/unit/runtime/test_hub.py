@@ -1,9 +1,12 @@
 """A model of the Hub is downloaded once, stays what it was, and is loaded without the network."""
 
+import errno
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from services.runtime import hub
@@ -199,6 +202,39 @@ def test_where_nobody_answers_the_error_says_what_to_do(tmp_path: Path) -> None:
         hub.fetch(MODEL)
     assert f"antiphon fetch {MODEL}" in str(raised.value)
     assert str(tmp_path / "hf") in str(raised.value)
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_taken_for_a_network_that_is_down(
+    far: ScriptedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    with pytest.raises(FailedPrecondition) as raised:
+        hub.fetch(MODEL)
+    assert "cannot be kept in" in str(raised.value)
+    assert str(tmp_path / "file") in str(raised.value)
+    assert "network" not in str(raised.value)
+
+
+def test_a_full_disk_is_named(
+    far: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    with pytest.raises(FailedPrecondition, match=r"No space left.*HF_HOME"):
+        hub.fetch(MODEL)
+
+
+def test_two_that_fetch_at_once_both_have_it(far: ScriptedHub) -> None:
+    with ThreadPoolExecutor(4) as several:
+        folders = list(several.map(lambda _: hub.fetch(MODEL), range(4)))
+    assert len(set(folders)) == 1
+    assert (folders[0] / "weights.bin").read_bytes() == FILES["weights.bin"]
+    far.asked.clear()
+    hub.fetch(MODEL)
+    assert not far.asked
 
 
 def test_a_model_that_there_is_not_and_one_that_is_gated_are_told_apart(
