@@ -158,10 +158,11 @@ class Attempt:
             self.station.circuit.dropped(self.permit)
 
     def to_proto(self) -> llm_pb2.Attempt:
-        """As the summary tells it."""
+        """As the summary tells it, once it has ended."""
+        assert self.outcome is not None
         return llm_pb2.Attempt(
             upstream=self.station.name,
-            outcome=(self.outcome or Outcome.CANCELLED).value,
+            outcome=self.outcome.value,
             duration=to_duration(self.elapsed),
         )
 

@@ -5,7 +5,9 @@ import random
 from typing import Any
 
 import grpc
+from prometheus_client import REGISTRY
 
+from services.llm.breaker import State
 from tests.fakes.running_llm import Serve, asking, text_of, tried
 from tests.fakes.upstream import Answer, ScriptedUpstream, Step, chunk, refuses, says
 
@@ -65,6 +67,10 @@ async def test_every_request_ends_as_the_contract_says_and_leaves_nothing_behind
     ):
         for _ in range(REQUESTS):
             group.create_task(ask(stub, leaves=chosen.random() < 0.2))
+    for name in ("first", "second"):
+        labels = {"upstream": name}
+        state = REGISTRY.get_sample_value("antiphon_upstream_circuit_state", labels)
+        assert state in (State.CLOSED, State.OPEN), "nobody finds out any more"
     races = [task for task in asyncio.all_tasks() if "Attempt.begin" in repr(task)]
     assert races == []
     assert len(ended) == REQUESTS
