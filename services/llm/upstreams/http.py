@@ -16,6 +16,8 @@ from huggingface_hub import set_async_client_factory
 
 KEEP_IDLE_SECONDS = 300.0
 """How long an idle connection is kept: longer than a pause in a conversation."""
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes; twice what one message of the contract can carry on."""
 _ERROR_BODY_BYTES = 16_384
 _LAST_BYTES_SECONDS = 0.5
 _DONE = b"data: [DONE]"
@@ -127,19 +129,25 @@ def _without_key(text: str, request: httpx2.Request) -> str:
 class _ReadToEnd(httpx2.AsyncByteStream):
     """A response body that, once its server has said it is done, is read to its end before it is closed.
 
-    Whoever parses the events stops at ``[DONE]``; a connection with an unread end could not be used again.
+    Whoever parses the events stops at ``[DONE]``; a connection with an unread end could not be used again. A line
+    that has no end fails, since the parser would keep all of it.
     """
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
         self._parts = stream.__aiter__()
         self._tail = b""
+        self._line = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         part = await anext(self._parts)
+        ended = part.rfind(b"\n") + 1
+        self._line = len(part) - ended if ended else self._line + len(part)
+        if self._line > LONGEST_LINE:
+            raise httpx2.DecodingError(f"a line of more than {LONGEST_LINE} bytes")
         self._tail = (self._tail + part)[-64:]
         return part
 

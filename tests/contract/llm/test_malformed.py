@@ -12,6 +12,7 @@ from services.llm.patience import Patience
 from services.llm.prompt import Prompt
 from services.llm.settings import UpstreamSettings
 from services.llm.upstreams import Delta, Finish, Text, Usage
+from services.llm.upstreams.http import LONGEST_LINE
 from tests.fakes import upstream as fake
 from tests.fakes.running_llm import (
     Serve,
@@ -126,6 +127,18 @@ async def test_what_is_no_reply_is_a_bad_response_and_the_next_client_is_served(
         error = await failure(stub)
         assert error.code.name == "UNAVAILABLE"
         assert (attempts("bad_response"), attempts("cancelled")) == (bad + 1, cancelled)
+        assert text_of(await reply(stub)) == "Hello there."
+
+
+async def test_a_line_that_does_not_end_is_not_kept_until_it_does(
+    serve: Serve, upstream: ScriptedUpstream
+) -> None:
+    piece = b"a" * 1024 * 1024
+    endless = [b"data: ", *[piece] * (LONGEST_LINE // len(piece) + 1), fake.Step.WAIT]
+    upstream.answers.append(Answer(endless))
+    async with serve() as stub:
+        error = await failure(stub)
+        assert "line" in error.message
         assert text_of(await reply(stub)) == "Hello there."
 
 
