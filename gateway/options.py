@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from antiphon.v1 import llm_pb2
+from antiphon.v1 import llm_pb2, tts_pb2
 from gateway.conversation.values import Policy
 
 
@@ -24,6 +24,8 @@ class Options:
         context: tokens that the model's prompt and reply may have together.
         policy: how it is held.
         speed: of the voice, relative.
+        voice_instructions: how the voice speaks, or what it is like; empty for as it comes.
+        voice_reference: a voice to imitate, if any.
     """
 
     instructions: str
@@ -39,3 +41,5 @@ class Options:
     context: int
     policy: Policy
     speed: float
+    voice_instructions: str
+    voice_reference: tts_pb2.ReferenceAudio | None

@@ -247,6 +247,8 @@ class Session:
                 voice=options.voice,
                 language=options.reply_language,
                 speed=options.speed,
+                instructions=options.voice_instructions,
+                reference=options.voice_reference,
             )
             metadata = self._observer.metadata(ref.turn)
             call = Speech(

@@ -15,6 +15,8 @@ from services.runtime.units import PCM_BYTES
 
 INPUT_RATE = 16_000
 """Samples a second that are sent to the gateway, in Hz."""
+REFERENCE_RATE = 24_000
+"""Of a voice to imitate, in Hz: a speech band's worth, and half a minute still fits into a message."""
 FRAME_SECONDS = 0.04
 """Length of one message of audio."""
 
@@ -27,27 +29,30 @@ class UnreadableAudio(CommandError):
     status = USAGE
 
 
-def read_speech(path: Path) -> bytes:
-    """A recording of any rate, format and number of channels as 16-bit mono PCM at `INPUT_RATE`.
+def read_speech(path: Path, rate: int = INPUT_RATE) -> bytes:
+    """A recording of any rate, format and number of channels as 16-bit mono PCM at ``rate``.
 
     Raises:
         UnreadableAudio: it cannot be read, or holds no sound.
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, recorded = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise UnreadableAudio(f"{path}: {error}") from None
     if not len(samples):
         raise UnreadableAudio(f"{path}: holds no audio")
-    return to_speech(samples, rate)
+    return to_speech(samples, recorded, rate)
 
 
-def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
-    """Values outside [-1, 1] are cut, channels are averaged, the rate becomes `INPUT_RATE`.
+def to_speech(
+    samples: npt.NDArray[np.float32], rate: int, wanted: int = INPUT_RATE
+) -> bytes:
+    """Values outside [-1, 1] are cut, channels are averaged, the rate becomes ``wanted``.
 
     Args:
         samples: ``float32 [samples, channels]``.
         rate: of the samples, in Hz.
+        wanted: of the result, in Hz.
 
     Returns:
         16-bit little-endian mono PCM.
@@ -57,7 +62,7 @@ def to_speech(samples: npt.NDArray[np.float32], rate: int) -> bytes:
     whole = np.clip(np.round(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(
         np.int16
     )
-    resampler = Resampler(rate, INPUT_RATE)
+    resampler = Resampler(rate, wanted)
     pcm: bytes = (
         np.concatenate((resampler.push(whole), resampler.flush()))
         .astype("<i2")

@@ -61,6 +61,20 @@ def main() -> None:
     help="Where to save the spoken answer: .wav, .flac or .ogg. Several answers follow each other.",
 )
 @click.option("--voice", help="A voice that `antiphon describe` lists.")
+@click.option(
+    "--voice-instructions",
+    metavar="TEXT",
+    help="How the voice speaks, or what it is like, if it can be told.",
+)
+@click.option(
+    "--imitate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="3 to 30 seconds of a voice for the answers, if the voice can imitate.",
+)
+@click.option(
+    "--imitate-says", metavar="TEXT", help="What is said in the file to imitate."
+)
 @click.option("--language", help="What you speak, as in en or de-CH, or auto.")
 @click.option("--instructions", help="What the model is told before you speak.")
 @click.option("--model", help="A model that `antiphon describe` lists.")
@@ -104,6 +118,9 @@ def talk(
     gateway: str,
     output: Path,
     voice: str | None,
+    voice_instructions: str | None,
+    imitate: Path | None,
+    imitate_says: str | None,
     language: str | None,
     instructions: str | None,
     model: str | None,
@@ -140,9 +157,13 @@ def talk(
     """
     from rich.console import Console
 
-    from antiphon.cli import views
+    from antiphon.cli import audio, views
     from antiphon.cli.wishes import Wishes
 
+    if imitate_says and imitate is None:
+        raise click.UsageError("--imitate-says belongs to --imitate FILE")
+    with failures.Reported():
+        imitated = audio.read_speech(imitate, audio.REFERENCE_RATE) if imitate else None
     wishes = Wishes(
         voice,
         language,
@@ -152,6 +173,9 @@ def talk(
         turns=turns,
         greeting=greeting,
         idle=idle,
+        voice_instructions=voice_instructions,
+        imitate=imitated,
+        imitate_says=imitate_says,
     )
     console = Console(highlight=False, markup=False)
     view = views.QuietView() if as_json else views.for_console(console)

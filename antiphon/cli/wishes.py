@@ -33,6 +33,9 @@ class Wishes:
         turns: when it is whose turn.
         greeting: spoken before the user has said anything.
         idle: seconds of silence after which `IDLE_PROMPT` is spoken.
+        voice_instructions: how the voice speaks, or what it is like.
+        imitate: a recording of a voice to imitate, 16-bit mono PCM at `audio.REFERENCE_RATE`.
+        imitate_says: what is said in it.
     """
 
     voice: str | None = None
@@ -44,6 +47,9 @@ class Wishes:
     turns: Turns = field(default_factory=Turns)
     greeting: str | None = None
     idle: float | None = None
+    voice_instructions: str | None = None
+    imitate: bytes | None = None
+    imitate_says: str | None = None
 
     def config(self) -> ConversationConfig:
         """The first message of the conversation."""
@@ -54,6 +60,7 @@ class Wishes:
             model=self.model or "",
             speed=self.speed or 0.0,
             interim_transcripts=True,
+            voice_instructions=self.voice_instructions or "",
             input_format=AudioFormat(
                 encoding=AUDIO_ENCODING_PCM_S16LE, sample_rate=audio.INPUT_RATE
             ),
@@ -62,6 +69,11 @@ class Wishes:
             config.turn_taking.CopyFrom(to_turn_taking(self.turns))
         if self.max_tokens is not None:
             config.sampling.max_tokens = self.max_tokens
+        if self.imitate is not None:
+            reference = config.voice_reference
+            reference.format.sample_rate = audio.REFERENCE_RATE
+            reference.samples = self.imitate
+            reference.transcript = self.imitate_says or ""
         if self.greeting:
             config.greeting.say = self.greeting
         if self.idle is not None:

@@ -5,13 +5,19 @@ import re
 from dataclasses import replace
 
 from antiphon.v1 import conversation_pb2 as pb
-from antiphon.v1 import llm_pb2
+from antiphon.v1 import llm_pb2, tts_pb2
 from gateway.conversation.values import Idle, Initiative, Policy
 from gateway.fronts.turns import seconds, to_turns
 from gateway.options import Options
 from gateway.settings import MOST_TOKENS, UNKNOWN_CONTEXT, GatewaySettings
 from gateway.stages.directory import Abilities
-from services.runtime.contract import sample_rate
+from services.runtime.contract import (
+    LONGEST_VOICE_INSTRUCTIONS,
+    WANTED_REFERENCE,
+    check_length,
+    check_reference,
+    sample_rate,
+)
 from services.runtime.errors import InvalidArgument
 
 INPUT_RATE = 16_000
@@ -41,12 +47,7 @@ def to_options(
     Raises:
         InvalidArgument: a field is not allowed to be what it is.
     """
-    if len(config.instructions) > LONGEST_TEXT:
-        raise InvalidArgument(
-            "config.instructions",
-            f"has {len(config.instructions)} characters",
-            f"at most {LONGEST_TEXT}",
-        )
+    check_length("config.instructions", config.instructions, LONGEST_TEXT)
     if config.voice and abilities.tts:
         _one_of(
             "config.voice", config.voice, [voice.name for voice in abilities.tts.voices]
@@ -57,12 +58,7 @@ def to_options(
         _one_of(
             "config.model", config.model, [model.name for model in abilities.llm.models]
         )
-    if config.speed and not 0.5 <= config.speed <= 2.0:
-        raise InvalidArgument("config.speed", f"is {config.speed:g}", "0.5 to 2.0")
-    if config.speed not in (0.0, 1.0) and abilities.tts and not abilities.tts.speed:
-        raise InvalidArgument(
-            "config.speed", "this voice has a speed of its own only", "1.0, or 0"
-        )
+    _check_voice(config, abilities.tts)
     return Options(
         instructions=config.instructions or settings.instructions,
         voice=config.voice,
@@ -79,7 +75,45 @@ def to_options(
         context=_context(config.model, settings, abilities),
         policy=_policy(config, settings, abilities),
         speed=config.speed or 1.0,
+        voice_instructions=config.voice_instructions,
+        voice_reference=config.voice_reference
+        if config.HasField("voice_reference")
+        else None,
     )
+
+
+def _check_voice(
+    config: pb.ConversationConfig, can: tts_pb2.TextToSpeechDescribeResponse | None
+) -> None:
+    if config.speed and not 0.5 <= config.speed <= 2.0:
+        raise InvalidArgument("config.speed", f"is {config.speed:g}", "0.5 to 2.0")
+    check_length(
+        "config.voice_instructions",
+        config.voice_instructions,
+        LONGEST_VOICE_INSTRUCTIONS,
+    )
+    if config.HasField("voice_reference"):
+        check_reference("config.voice_reference", config.voice_reference)
+    if can is None:
+        return
+    if config.speed not in (0.0, 1.0) and not can.speed:
+        raise InvalidArgument(
+            "config.speed", "this voice has a speed of its own only", "1.0, or 0"
+        )
+    if config.voice_instructions and not can.instructions:
+        raise InvalidArgument(
+            "config.voice_instructions", "this voice takes none", "leave it empty"
+        )
+    if config.HasField("voice_reference") and not can.cloning:
+        raise InvalidArgument(
+            "config.voice_reference", "this voice imitates nobody", "leave it out"
+        )
+    if can.reference_required and not config.HasField("voice_reference"):
+        raise InvalidArgument(
+            "config.voice_reference",
+            "is missing, and the model has no voice of its own",
+            WANTED_REFERENCE,
+        )
 
 
 def _one_of(field: str, value: str, allowed: list[str]) -> None:

@@ -12,6 +12,7 @@ from antiphon.v1.audio_pb2 import (
     AudioFormat,
 )
 from antiphon.v1.stage_pb2 import TurnRef
+from antiphon.v1.tts_pb2 import ReferenceAudio
 from services.runtime import telemetry
 from services.runtime.errors import InvalidArgument
 from services.runtime.logs import bound_contextvars
@@ -22,6 +23,17 @@ LEAST_RATE, GREATEST_RATE = 8_000, 48_000
 
 LONGEST_CHUNK = 10.0
 """Seconds of audio in one message."""
+
+SHORTEST_REFERENCE, LONGEST_REFERENCE = 3.0, 30.0
+"""Seconds of a voice to imitate."""
+WANTED_REFERENCE = (
+    f"{SHORTEST_REFERENCE:g} to {LONGEST_REFERENCE:g} seconds of one speaker, "
+    "and in `transcript` what is said in them"
+)
+LONGEST_REFERENCE_TRANSCRIPT = 1_000
+"""Characters. Nobody says more in half a minute."""
+LONGEST_VOICE_INSTRUCTIONS = 1_000
+"""Characters. They stand in front of every clause that the model is given."""
 
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 _ENCODINGS = (AUDIO_ENCODING_UNSPECIFIED, AUDIO_ENCODING_PCM_S16LE)
@@ -66,6 +78,47 @@ def check_samples(field: str, samples: bytes, rate: int) -> None:
             f"holds {seconds:.1f} s",
             f"at most {LONGEST_CHUNK:g} s a message, 40-80 ms intended",
         )
+
+
+def check_length(field: str, text: str, most: int) -> None:
+    """Refuse a text of more characters.
+
+    Raises:
+        InvalidArgument: it is too long.
+    """
+    if len(text) > most:
+        raise InvalidArgument(field, f"has {len(text)} characters", f"at most {most}")
+
+
+def check_reference(field: str, reference: ReferenceAudio) -> int:
+    """Refuse what is no example of a voice.
+
+    Returns:
+        Its sample rate, in Hz.
+
+    Raises:
+        InvalidArgument: no rate, half a sample, too short, too long, or a transcript that is.
+    """
+    if not reference.format.sample_rate:
+        raise InvalidArgument(
+            f"{field}.format.sample_rate",
+            "is missing",
+            f"{LEAST_RATE} to {GREATEST_RATE}",
+        )
+    rate = sample_rate(f"{field}.format", reference.format, LEAST_RATE)
+    if len(reference.samples) % PCM_BYTES:
+        raise InvalidArgument(
+            f"{field}.samples", "has half a sample", "an even number of bytes"
+        )
+    seconds = len(reference.samples) / PCM_BYTES / rate
+    if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:
+        raise InvalidArgument(
+            f"{field}.samples", f"is {seconds:.1f} s long", WANTED_REFERENCE
+        )
+    check_length(
+        f"{field}.transcript", reference.transcript, LONGEST_REFERENCE_TRANSCRIPT
+    )
+    return rate
 
 
 def check_turn(field: str, turn: TurnRef) -> None:

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from antiphon.v1 import stage_pb2, tts_pb2
-from services.runtime.contract import GREATEST_RATE, LEAST_RATE, check_turn, sample_rate
+from services.runtime.contract import (
+    LONGEST_VOICE_INSTRUCTIONS,
+    WANTED_REFERENCE,
+    check_length,
+    check_reference,
+    check_turn,
+    sample_rate,
+)
 from services.runtime.errors import InvalidArgument
-from services.runtime.units import PCM_BYTES
 from services.tts.engines import Capabilities, Delivery, Reference, Voice
 
 SLOWEST, FASTEST = 0.5, 2.0
 """Relative speed; from the contract."""
-SHORTEST_REFERENCE, LONGEST_REFERENCE = 3.0, 30.0
-"""Seconds; from the contract."""
-LONGEST_TRANSCRIPT = 1_000
-"""Characters; from the contract. Nobody says more in half a minute."""
-LONGEST_INSTRUCTIONS = 1_000
-"""Characters; from the contract. They stand in front of every clause that the model is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
         raise InvalidArgument(
             "config.instructions", "this engine takes none", "leave it empty"
         )
-    _check_length("config.instructions", config.instructions, LONGEST_INSTRUCTIONS)
+    check_length("config.instructions", config.instructions, LONGEST_VOICE_INSTRUCTIONS)
     voice = _voice(config.voice, can)
     return Config(
         turn=config.turn,
@@ -59,13 +59,6 @@ def read_config(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Config:
             reference=_reference(config, can),
         ),
     )
-
-
-def _check_length(field: str, text: str, allowed: int) -> None:
-    if len(text) > allowed:
-        raise InvalidArgument(
-            field, f"has {len(text)} characters", f"at most {allowed}"
-        )
 
 
 def _speed(speed: float, can: Capabilities) -> float:
@@ -114,13 +107,12 @@ def _language(tag: str, voice: Voice) -> str:
 
 
 def _reference(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Reference | None:
-    wanted = f"{SHORTEST_REFERENCE:g} to {LONGEST_REFERENCE:g} seconds of one speaker"
     if not config.HasField("reference"):
         if can.reference_required:
             raise InvalidArgument(
                 "config.reference",
                 "is missing, and this model has no voice of its own",
-                f"{wanted}, and in `transcript` what is said in them",
+                WANTED_REFERENCE,
             )
         return None
     if not can.cloning:
@@ -128,22 +120,6 @@ def _reference(config: tts_pb2.SynthesizeConfig, can: Capabilities) -> Reference
             "config.reference", "this engine imitates no voice", "leave it out"
         )
     given = config.reference
-    if not given.format.sample_rate:
-        raise InvalidArgument(
-            "config.reference.format.sample_rate",
-            "is missing",
-            f"{LEAST_RATE} to {GREATEST_RATE}",
-        )
-    rate = sample_rate("config.reference.format", given.format, LEAST_RATE)
-    if len(given.samples) % PCM_BYTES:
-        raise InvalidArgument(
-            "config.reference.samples", "has half a sample", "an even number of bytes"
-        )
-    seconds = len(given.samples) / PCM_BYTES / rate
-    if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:
-        raise InvalidArgument(
-            "config.reference.samples", f"is {seconds:.1f} s long", wanted
-        )
-    _check_length("config.reference.transcript", given.transcript, LONGEST_TRANSCRIPT)
+    rate = check_reference("config.reference", given)
     samples = np.frombuffer(given.samples, "<i2").astype(np.float32) / 32768.0
     return Reference(samples, rate, given.transcript)

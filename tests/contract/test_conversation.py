@@ -9,6 +9,7 @@ import pytest
 from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1 import llm_pb2
 from antiphon.v1.conversation_pb2_grpc import ConversationStub
+from antiphon.v1.tts_pb2 import ReferenceAudio
 from gateway.fronts import outbox
 from services.runtime.errors import (
     AntiphonError,
@@ -97,6 +98,35 @@ async def test_a_voice_that_can_speaks_the_language_of_the_conversation(
     assert [config.language for config in script.voiced] == ["de"]
 
 
+async def test_a_voice_is_told_how_to_speak_and_whom_to_imitate(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.imitates = script.voiceless = True
+    reference = {
+        "format": {"sample_rate": 24_000},
+        "samples": bytes(2 * 24_000 * 4),
+        "transcript": "It was a long night.",
+    }
+    client = await Client.open(
+        gateway, voice_instructions="like a sailor", voice_reference=reference
+    )
+    await ask(client)
+    (config,) = script.voiced
+    assert config.instructions == "like a sailor"
+    assert config.reference == ReferenceAudio(**reference)
+
+
+async def test_a_voice_that_is_none_without_an_example_is_refused_before_the_first_turn(
+    gateway: RunningGateway, script: Script
+) -> None:
+    script.imitates = script.voiceless = True
+    client = Client(gateway.stub.Converse())
+    await client.send(config={})
+    with pytest.raises(grpc.aio.AioRpcError, match="3 to 30 seconds") as error:
+        await client.next()
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_history_reaches_the_model_whole(
     gateway: RunningGateway, script: Script
 ) -> None:
@@ -125,6 +155,33 @@ async def test_audio_before_config_is_refused(gateway: RunningGateway) -> None:
         ({"model": "huge"}, "config.model", "default"),
         ({"speed": 9.0}, "config.speed", "0.5 to 2.0"),
         ({"speed": 1.2}, "config.speed", "1.0, or 0"),
+        ({"voice_instructions": "x" * 1001}, "config.voice_instructions", "1000"),
+        ({"voice_instructions": "softly"}, "config.voice_instructions", "empty"),
+        (
+            {"voice_reference": {"samples": b"12"}},
+            "config.voice_reference.format.sample_rate",
+            "8000 to 48000",
+        ),
+        (
+            {
+                "voice_reference": {
+                    "format": {"sample_rate": 8000},
+                    "samples": bytes(16_000),
+                }
+            },
+            "config.voice_reference.samples",
+            "3 to 30",
+        ),
+        (
+            {
+                "voice_reference": {
+                    "format": {"sample_rate": 8000},
+                    "samples": bytes(64_000),
+                }
+            },
+            "config.voice_reference",
+            "leave it out",
+        ),
         (
             {"input_format": {"encoding": 7}},
             "config.input_format.encoding",

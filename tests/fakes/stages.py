@@ -65,6 +65,8 @@ class Script:
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
         any_speed: whether the voice says that it can speak faster and slower.
+        imitates: whether the voice says that it imitates others and can be told how to speak.
+        voiceless: whether it says that it has none of its own.
         languages: that are understood and spoken.
         voiced: every config the voice received.
         context_tokens: that the model says it reads.
@@ -99,6 +101,8 @@ class Script:
     images: bool = False
     prepares: bool = False
     any_speed: bool = False
+    imitates: bool = False
+    voiceless: bool = False
     languages: tuple[str, ...] = ("en",)
     voiced: list[tts_pb2.SynthesizeConfig] = field(default_factory=list)
     context_tokens: int = 8192
@@ -285,6 +289,9 @@ class FakeTts(TextToSpeechServicer):
         return tts_pb2.TextToSpeechDescribeResponse(
             voices=[tts_pb2.Voice(name="scripted", languages=self._script.languages)],
             speed=self._script.any_speed,
+            instructions=self._script.imitates,
+            cloning=self._script.imitates,
+            reference_required=self._script.voiceless,
         )
 
 

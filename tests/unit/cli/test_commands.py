@@ -127,6 +127,25 @@ async def test_wishes_reach_the_gateway(question: Path, tmp_path: Path) -> None:
     assert config.input_format.sample_rate == 16_000
 
 
+async def test_a_voice_to_imitate_goes_along_with_what_is_said_in_it(
+    question: Path, tmp_path: Path
+) -> None:
+    async with scripted_gateway(_answer) as gateway:
+        done = await _antiphon(
+            *("talk", str(question), "--gateway", gateway.target),
+            *("--voice-instructions", "softly", "--imitate", str(question)),
+            *("--imitate-says", "Hello there.", "-o", str(tmp_path / "a.wav")),
+        )
+        config = gateway.exchanges[0].config
+    assert done.status == 0, done.err
+    assert config.voice_instructions == "softly"
+    reference = config.voice_reference
+    assert reference.format.sample_rate == 24_000
+    recorded = soundfile.info(question)
+    assert abs(len(reference.samples) / 48_000 - recorded.duration) < 0.01
+    assert reference.transcript == "Hello there."
+
+
 async def test_wishes_that_contradict_each_other_are_one_line_and_exit_status_2(
     question: Path,
 ) -> None:
