@@ -114,7 +114,7 @@ class Network:
         lengths = [len(each) for each in utterances]
         # Memory that the device can read by itself, or the copy would be made twice and waited for.
         shape = (len(utterances), self._padded(max(lengths)))
-        padded = torch.zeros(shape, pin_memory=self.on_gpu)
+        padded = torch.zeros(shape, pin_memory=self._device.type == "cuda")
         for row, samples in zip(padded, utterances, strict=True):
             row[: len(samples)] = torch.from_numpy(samples)
         with torch.inference_mode():

@@ -15,6 +15,8 @@ from nemo.collections.asr.parts.submodules.transducer_decoding.tdt_label_looping
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from services.stt.engines import EngineOptions, Utterance
+from services.stt.engines.parakeet import Parakeet
 from services.stt.engines.parakeet_loading import restore
 from services.stt.engines.parakeet_network import Network
 from tests.models.checkpoints.parakeet import speech
@@ -232,3 +234,24 @@ def test_whatever_a_capture_raises_is_no_reason_not_to_start(
     network.check_decoder(2, 5.0)
     assert mode_of(network) == "None"
     assert heard(network, *LENGTHS) == expected
+
+
+def test_warm_as_on_a_gpu_it_hears_the_same_and_runs_nothing_kernel_by_kernel(
+    network: Network, tiny: Path, graphs: list[_Graph], played: list[int]
+) -> None:
+    options = EngineOptions("", "cpu", "auto", 1, window_seconds=5.0, batch=4)
+    plain = Parakeet(network, "plain", options)
+    other = Network(restore(tiny, "cpu"), "cpu", "float32", 1)
+    other.on_gpu = True
+    engine = Parakeet(other, "graphed", options)
+    engine.warm_up()
+    assert played == [4], "the decoder's, once"
+    assert len(graphs) == 15, "four, two and one of 1, 2, 3, 4 and 5 seconds"
+    launched = []
+    other.model.encoder.register_forward_pre_hook(lambda *_: launched.append(1))
+    for count in (1, 2, 3, 4, 7):
+        utterances = [Utterance(speech(0.4 + 0.6 * n, n), "en") for n in range(count)]
+        texts = [each.text for each in engine.transcribe(utterances)]
+        assert texts == [each.text for each in plain.transcribe(utterances)]
+    assert not launched
+    assert played == [4]
