@@ -7,6 +7,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from functools import cached_property
 from typing import ClassVar
 
 import grpc
@@ -44,6 +45,11 @@ class Service(ABC):
     full_names: ClassVar[tuple[str, ...]]
     admission: Admission
 
+    @cached_property
+    def lost(self) -> asyncio.Event:
+        """Set by the service when it can do no more work: the process drains, and leaves with status 1."""
+        return asyncio.Event()
+
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicers to the server."""
@@ -65,11 +71,13 @@ class Service(ABC):
 
 
 def run(service: Service, settings: ServiceSettings) -> None:
-    """Run a service until it is told to stop; leaves with status 1 if it cannot start."""
+    """Run a service until it is told to stop; leaves with status 1 if it cannot start, or cannot go on."""
     logs.configure(settings)
     forbid_reports()
     try:
         asyncio.run(_serve(service, settings))
+        if service.lost.is_set():
+            sys.exit(1)
     except (AntiphonError, OSError) as error:
         log.error("cannot start", reason=str(error))
         sys.exit(1)
@@ -114,6 +122,10 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
             await starting
             await _set_health(healthy, service, serving=True)
             log.info("serving", port=port)
+            lost = asyncio.create_task(service.lost.wait())
+            await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+            lost.cancel()
+            stopping.set()
         await stopped
         log.info(
             "draining", open=service.admission.open, seconds=settings.drain_seconds

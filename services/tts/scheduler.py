@@ -110,6 +110,7 @@ class Scheduler:
         name: str,
         max_ahead_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        lost: Callable[[], object] = lambda: None,
     ) -> None:
         """Make a scheduler; `warm_up` and `start` it.
 
@@ -118,11 +119,13 @@ class Scheduler:
             name: of the engine, for metrics.
             max_ahead_seconds: a reply that has this much synthesized and not written waits.
             clock: seconds that only rise.
+            lost: called on the worker thread when nothing will be said any more.
         """
         self._engine = engine
         self._name = name
         self._max_ahead = max_ahead_seconds
         self._clock = clock
+        self._lost = lost
         self._changed = threading.Condition()
         self._sayings: list[Saying] = []
         self._steps = 0
@@ -321,12 +324,13 @@ class Scheduler:
     def _report(self, work: "Future[None]") -> None:
         """Say why the worker died, and leave nobody waiting for it."""
         if error := work.exception():
-            log.critical("the engine is lost; start this process anew", exc_info=error)
+            log.critical("the engine is lost", exc_info=error)
             with self._changed:
                 self.broken = True
                 waiting = [saying for saying in self._sayings if not saying._closed]
             for saying in waiting:
                 self._end(saying, lost())
+            self._lost()
 
 
 def lost() -> Unavailable:

@@ -70,8 +70,12 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             engine = await asyncio.to_thread(
                 load_engine, settings.engine, settings.options()
             )
+        loop = asyncio.get_running_loop()
         self._scheduler = Scheduler(
-            batching(engine), settings.engine, settings.max_ahead_seconds
+            batching(engine),
+            settings.engine,
+            settings.max_ahead_seconds,
+            lost=lambda: loop.call_soon_threadsafe(self.lost.set),
         )
         measured = await self._scheduler.warm_up()
         self._admit(measured)

@@ -53,15 +53,21 @@ class LoneProcess:
 
 @asynccontextmanager
 async def lone_process(
-    name: str, environment: Mapping[str, str] | None = None
+    name: str, environment: Mapping[str, str] | None = None, module: str = ""
 ) -> AsyncIterator[LoneProcess]:
-    """Start a part of the pipeline on free ports and wait until it serves; it is gone when the block ends."""
+    """Start a part of the pipeline on free ports and wait until it serves; it is gone when the block ends.
+
+    Args:
+        name: of the part.
+        environment: settings.
+        module: run instead of the part's own.
+    """
     part = next(part for part in PARTS if part.name == name)
     ports = {part.variable(setting): "0" for setting, _ in part.ports}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        part.module,
+        module or part.module,
         env={
             **os.environ,
             "OMP_NUM_THREADS": "1",
