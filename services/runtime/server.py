@@ -108,7 +108,8 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
     service.register(server)
     port = bind(server, settings)
     await server.start()
-    grace = 0.0
+    # Where it cannot start, for those who ask how it does; gRPC would write a traceback for each.
+    grace = LAST_MESSAGES_SECONDS
     log.info("loading", port=port, metrics_port=metrics_server.server_port)
     try:
         starting = asyncio.create_task(service.start())
@@ -133,6 +134,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         service.admission.drain()
         await healthy.enter_graceful_shutdown()
         await service.drain()
+        grace = 0.0
         # A server that is stopping cancels whoever comes; as long as there is work anyhow, they are told to try another.
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.drain_seconds):
