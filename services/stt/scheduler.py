@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from services.runtime import metrics
 from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
-from services.stt.engines import Recognizer, Transcript, Utterance
+from services.stt.engines import EngineLost, Recognizer, Transcript, Utterance
 from services.stt.job import Job, Work
 
 log = get_logger(__name__)
 
 _STAGE = "stt"
 _STOPPING = "this replica is shutting down; try another"
+_LOST = "this replica has lost its engine; try another"
 
 
 class Scheduler:
@@ -29,16 +30,25 @@ class Scheduler:
     Args:
         load: makes the engine; called in the worker thread.
         max_batch: utterances given to the engine at once; None takes what the engine gains from.
+        lost: called when nothing will be transcribed any more.
 
     Attributes:
         engine: set by `start`.
+        broken: nothing will be transcribed any more; whoever asks gets `Unavailable`.
     """
 
     engine: Recognizer
 
-    def __init__(self, load: Callable[[], Recognizer], max_batch: int | None) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Recognizer],
+        max_batch: int | None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.broken = False
         self._load = load
         self._max_batch = max_batch
+        self._lost = lost
         self._urgent: deque[Job] = deque()
         self._partials: deque[Job] = deque()
         self._apart: deque[Job] = deque()
@@ -76,8 +86,7 @@ class Scheduler:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait({self._worker})
-        for job in (*self._urgent, *self._partials, *self._apart):
-            job.fail(Unavailable(_STOPPING), 0.0)
+        self._refuse(_STOPPING)
         await asyncio.to_thread(self._executor.shutdown)
 
     def submit(self, work: Work, snapshot: Callable[[], Utterance]) -> Job:
@@ -88,7 +97,9 @@ class Scheduler:
             snapshot: gives the utterance when the engine is ready for it, so that what had to wait is not out of date.
         """
         job = Job(work, snapshot, self._dropped)
-        if job.urgent:
+        if self.broken:
+            job.fail(Unavailable(_LOST), 0.0)
+        elif job.urgent:
             self._let_in(job)
         else:
             self._partials.append(job)
@@ -111,6 +122,11 @@ class Scheduler:
         if all(each.may_make_way for each in self._running):
             for each in self._running:
                 each.making_way = True
+
+    def _refuse(self, reason: str) -> None:
+        for queue in (self._urgent, self._partials, self._apart):
+            while queue:
+                queue.popleft().fail(Unavailable(reason), 0.0)
 
     def _dropped(self, job: Job) -> None:
         if job in self._partials:
@@ -166,6 +182,14 @@ class Scheduler:
             for job in batch:
                 job.fail(Unavailable(_STOPPING), 0.0)
             raise
+        except EngineLost:
+            log.critical("the engine is lost", exc_info=True)
+            self.broken = True
+            for job in batch:
+                job.fail(Unavailable(_LOST), 0.0)
+            self._refuse(_LOST)
+            self._lost()
+            return
         except AntiphonError as error:
             failure = error.message
         except Exception as error:

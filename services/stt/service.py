@@ -33,7 +33,9 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
     def __init__(self, settings: SpeechToTextSettings) -> None:
         self._settings = settings
         make, options = ENGINES[settings.engine], settings.options()
-        self._scheduler = Scheduler(lambda: make(options), settings.max_batch)
+        self._scheduler = Scheduler(
+            lambda: make(options), settings.max_batch, self.lost.set
+        )
         self._ready = False
 
     def register(self, server: grpc.aio.Server) -> None:

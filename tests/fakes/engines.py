@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.errors import EngineError
-from services.stt.engines import AUTO, Capabilities, Transcript, Utterance, Word
+from services.stt.engines import (
+    AUTO,
+    Capabilities,
+    EngineLost,
+    Transcript,
+    Utterance,
+    Word,
+)
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 WORD_SECONDS, GAP_SECONDS = 0.3, 0.06
@@ -47,6 +54,7 @@ class ScriptedRecognizer:
     Attributes:
         batches: what it was given, in order.
         fail_on: a batch with this word in it fails.
+        lost: the next batch, and all after it.
         asks: whether it asks, while it is held, if its batch is still wanted, and leaves it if not.
     """
 
@@ -69,6 +77,7 @@ class ScriptedRecognizer:
         )
         self.batches: list[list[Utterance]] = []
         self.fail_on: str | None = None
+        self.lost = False
         self.asks = False
         self.warm = False
         self._open = threading.Event()
@@ -96,6 +105,8 @@ class ScriptedRecognizer:
                 if not any(utterance.wanted() for utterance in utterances):
                     return [Transcript("left", (), "en", 0.0) for _ in utterances]
         assert self._open.wait(10)
+        if self.lost:
+            raise EngineLost("an illegal memory access was encountered")
         transcripts = [self._hear(utterance) for utterance in utterances]
         if any(self.fail_on in each.text.split() for each in transcripts):
             raise EngineError("scripted failure")

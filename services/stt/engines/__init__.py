@@ -21,6 +21,10 @@ UNDETERMINED = "und"
 """BCP 47 tag of what has no words to tell a language by."""
 
 
+class EngineLost(Exception):
+    """The model can hear nothing any more until the process is started anew, as after an error of a GPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """What an engine is told when it is made.
@@ -156,6 +160,7 @@ class Recognizer(Protocol):
 
         Raises:
             EngineError: the model failed on the whole batch; nothing was transcribed.
+            EngineLost: and will fail on all others.
         """
 
 

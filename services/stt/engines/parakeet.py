@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from services.runtime.errors import EngineError
@@ -17,6 +18,7 @@ from services.stt.engines import (
     AUTO,
     UNDETERMINED,
     Capabilities,
+    EngineLost,
     EngineOptions,
     Transcript,
     Utterance,
@@ -142,9 +144,12 @@ class Parakeet:
 
         Raises:
             EngineError: the model failed.
+            EngineLost: the GPU did, and whatever it is asked from now on.
         """
         try:
             return self._transcribe(utterances)
+        except torch.AcceleratorError as error:
+            raise EngineLost(str(error)) from error
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"Parakeet failed: {error}") from error
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from omegaconf import open_dict
 
 from services.runtime.errors import EngineError, FailedPrecondition
-from services.stt.engines import ENGINES, EngineOptions, Utterance
+from services.stt.engines import ENGINES, EngineLost, EngineOptions, Utterance
 from services.stt.engines.parakeet import Parakeet, load
 from services.stt.engines.parakeet_loading import precision_of, restore
 from services.stt.engines.parakeet_network import Network
@@ -219,6 +219,22 @@ def test_a_gpu_that_would_emulate_half_precision_is_not_made_to(
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert precision_of("auto", "cuda") == chosen
+
+
+def test_an_error_of_the_device_is_not_taken_for_one_of_the_utterance(
+    random: Parakeet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(GreedyBatchedTDTLabelLoopingComputer, "__call__", fails)
+    utterance = Utterance(speech(1.0, 0), "en")
+    error: Exception = torch.AcceleratorError("an illegal memory access")
+    with pytest.raises(EngineLost, match="illegal"):
+        random.transcribe([utterance])
+    error = torch.OutOfMemoryError("tried to allocate 4 GiB")
+    with pytest.raises(EngineError, match="allocate"):
+        random.transcribe([utterance])
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -167,6 +167,25 @@ async def test_what_waits_to_be_tried_alone_is_told_when_the_service_stops(
             await job.result()
 
 
+async def test_where_the_engine_is_lost_everybody_is_sent_to_another_replica(
+    engine: ScriptedRecognizer,
+) -> None:
+    told: list[str] = []
+    scheduler = Scheduler(lambda: engine, 1, lambda: told.append("lost"))
+    await scheduler.start()
+    engine.lost = True
+    works = (Work.FINAL, Work.CHECKPOINT, Work.PARTIAL)
+    jobs = [ask(scheduler, work, "one") for work in works]
+    for job in jobs:
+        with pytest.raises(Unavailable, match="try another"):
+            await job.result()
+    with pytest.raises(Unavailable, match="lost its engine"):
+        await ask(scheduler, Work.FINAL, "two").result()
+    assert told == ["lost"] and scheduler.broken
+    assert len(engine.batches) == 1
+    await scheduler.stop()
+
+
 async def test_whatever_an_engine_raises_is_an_engine_error(
     scheduler: Scheduler, engine: ScriptedRecognizer
 ) -> None:
