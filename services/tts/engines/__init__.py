@@ -272,5 +272,6 @@ def load_engine(name: str, options: EngineOptions) -> Engine | BatchEngine:
         return cast(Load, import_module(ENGINES[name]).load)(options)
     except ModuleNotFoundError as error:
         raise FailedPrecondition(
-            f"engine {name!r} needs the package {error.name!r}: pip install 'antiphon[tts-{name}]'"
+            f"engine {name!r} needs the package {error.name!r}: pip install 'antiphon[tts-{name}]' "
+            "into an environment of its own, or do as docs/models.md says"
         ) from error

@@ -43,11 +43,18 @@ def load(options: EngineOptions) -> Qwen3Engine:
     # PyTorch prefers cuDNN's attention on Hopper and Blackwell, which makes a plan for each new shape: some hundred
     # milliseconds for every number and length of prompts that has not come before, while everybody waits.
     torch.backends.cuda.enable_cudnn_sdp(False)
+    batch = options.max_batch or _BATCH[device.type]
+    log.info(
+        "loading Qwen3-TTS",
+        model=_name(options.model),
+        device=str(device),
+        precision=precision,
+        batch=batch,
+    )
     package = qwen_tts()
     wrapper = read_checkpoint(
         package, _folder(options.model), device, getattr(torch, precision)
     )
-    batch = options.max_batch or _BATCH[device.type]
     offer = read_offer(wrapper.model, options.voice_name)
     try:
         return Qwen3Engine(
