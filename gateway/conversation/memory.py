@@ -121,9 +121,10 @@ class Memory:
             self._history.add_reply(heard)
             self._calls.forget(answer.tool_calls)
         if failure is not None and failure.code == INVALID_ARGUMENT:
-            if failure.stage is Stage.LLM:
+            refused = failure.stage is Stage.LLM and bool(answer.prompt)
+            if refused:
                 self._context.refused(answer.prompt)
-            if failure.stage in (Stage.LLM, Stage.GATEWAY):
+            if refused or failure.stage is Stage.GATEWAY:
                 self._history.drop_unanswered()
         noted, self._noted = self._noted, []
         for text, images in noted:

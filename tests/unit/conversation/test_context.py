@@ -348,6 +348,17 @@ def test_a_prompt_that_the_model_refuses_is_followed_by_a_shorter_one() -> None:
     assert prompt(driver)[-1] == ("user", "And?")
 
 
+def test_a_model_that_was_not_asked_refuses_nothing() -> None:
+    driver = Driver()
+    driver.ask("Why?")
+    driver.speak(1.0)
+    driver.hear(0.6)
+    unheard = driver.ref()
+    driver.tell(e.StageFailed(unheard, Failure(Stage.LLM, INVALID_ARGUMENT, "no")))
+    assert len(driver.all(c.Generate)) == 2
+    assert prompt(driver) == [("user", "Why?")]
+
+
 def test_where_turns_leave_the_rest_is_read_again_before_the_user_speaks() -> None:
     driver = Driver(Policy(prefill=True), Context(SIZE))
     turns = 12
