@@ -115,6 +115,10 @@ class Parakeet:
             if network.on_gpu:  # on a CPU any size is as fast from the first
                 sizes = [2**n for n in range(9, -1, -1) if 2**n < costs.batch]
                 self._warm((costs.batch, *sizes))
+        except torch.OutOfMemoryError as error:
+            raise EngineError(
+                f"Parakeet needs more memory than this GPU has for batches of {costs.batch}; a smaller max_batch needs less"
+            ) from error
         except RuntimeError as error:
             raise EngineError(f"Parakeet does not run here: {error}") from error
 

@@ -1,6 +1,8 @@
 """NeMo, quietly: how a checkpoint is loaded, where to, and in which precision."""
 
+import errno
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +42,11 @@ def restore(archive: Path, device: str) -> Any:
         try:
             model = ASRModel.restore_from(str(archive), map_location=device)
         except Exception as error:  # it raises what its many packages raise
+            hint = ""
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                hint = f"; it is unpacked in {tempfile.gettempdir()}, and TMPDIR names another folder"
             raise FailedPrecondition(
-                f"NeMo could not load {archive}: {error}"
+                f"NeMo could not load {archive}: {error}{hint}"
             ) from error
     if not isinstance(model, EncDecRNNTModel):
         raise FailedPrecondition(

@@ -1,6 +1,8 @@
 """The engine: what it hears, that batches change nothing, and what it refuses."""
 
 import copy
+import errno
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -247,6 +249,29 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(FailedPrecondition, match=said):
             ENGINES["parakeet"](options(model))
+
+
+def test_without_room_to_unpack_it_the_folder_is_named(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ASRModel, "restore_from", full)
+    with pytest.raises(FailedPrecondition, match=f"{tempfile.gettempdir()}.*TMPDIR"):
+        restore(tiny, "cpu")
+
+
+def test_a_gpu_that_is_too_small_says_what_would_fit(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> object:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    engine = load(options(tiny))
+    monkeypatch.setattr(Network, "check_decoder", full)
+    with pytest.raises(EngineError, match="max_batch"):
+        engine.warm_up()
 
 
 @pytest.mark.parametrize("kind", [EncDecRNNTBPEModelWithPrompt, EncDecCTCModelBPE])
