@@ -133,12 +133,15 @@ class Parakeet:
             for size in sizes
             if size == 1 or size * seconds <= self._costs.most
         ]
-        for size, seconds in batches:
-            silence = [self._silence(seconds)] * size
-            self._network.decoder.decode(self._network.encode(silence))
+        # Tables of the encoder grow with the longest: graphs would read where the smaller ones were.
+        self._network.encode([self._silence(self._longest)])
         graphed = [each for each in batches if each[0] * each[1] <= _GRAPHED_SECONDS]
         graphed.sort(key=lambda each: each[0] * each[1], reverse=True)
         self._network.capture_encoder(graphed)
+        # Afterwards: each capture gives back what PyTorch had kept of the memory of device and host.
+        for size, seconds in batches:
+            silence = [self._silence(seconds)] * size
+            self._network.decoder.decode(self._network.encode(silence))
 
     def _silence(self, seconds: float) -> NDArray[np.float32]:
         return np.zeros(round(seconds * self._network.rate), np.float32)
