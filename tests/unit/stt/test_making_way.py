@@ -140,12 +140,8 @@ async def test_a_busy_engine_finishes_a_partial_after_all(
         await engine.entered()
         final = ask(scheduler, Work.FINAL, "two")
         await engine.entered()
-        # Only the final; the partial waits again.
-        engine.asks = False
-        engine.release()
+        engine.let_one_pass()
         await final.result()
-        engine.hold()
-        engine.asks = True
     await engine.entered()
     final = ask(scheduler, Work.FINAL, "two")
     (utterance,) = engine.batches[-1]

@@ -154,10 +154,10 @@ async def test_what_waits_to_be_tried_alone_is_told_when_the_service_stops(
     await scheduler.start()
     engine.fail_on = "nine"
     jobs = [ask(scheduler, Work.FINAL, word) for word in ("one", "nine", "two")]
+    engine.asks = True
     engine.hold()
     await engine.entered()
-    engine.release()
-    engine.hold()
+    engine.let_one_pass()
     await engine.entered()
     engine.release()
     await scheduler.stop()
