@@ -55,9 +55,15 @@ install_dependencies() {
 # Which build of PyTorch: cuda is the lock's own for Linux, with gigabytes of libraries; cpu is what TORCH_INDEX_URL offers,
 # or else pip's own index, where that has one.
 torch_build() {
-  if [ -n "${TORCH:-}" ]; then
-    echo "$TORCH"
-  elif [ "$(uname -s)" = Darwin ] || { command -v nvidia-smi && nvidia-smi -L; } >/dev/null 2>&1; then
+  case "${TORCH:-}" in
+    cuda | cpu)
+      echo "$TORCH"
+      return
+      ;;
+    "") ;;
+    *) fail "TORCH=$TORCH is no build of PyTorch; there are: cpu, cuda" ;;
+  esac
+  if [ "$(uname -s)" = Darwin ] || { command -v nvidia-smi && nvidia-smi -L; } >/dev/null 2>&1; then
     echo cuda
   else
     echo cpu
@@ -69,6 +75,11 @@ install_with_torch() {
   build="$(torch_build)"
   made_from="$build $(digest "$lock")"
   stamped "$1" "$made_from" && return
+  # To pip one build of a version is as good as the other.
+  if [ -f "$stamps/$1" ] && [ "$(cut -d' ' -f1 "$stamps/$1")" != "$build" ]; then
+    "$venv/bin/python" -m pip uninstall --disable-pip-version-check --quiet --yes torch
+    rm "$stamps/$1"
+  fi
   if [ "$build" = cuda ]; then
     say "Installing $lock (several GB the first time; may be interrupted and run again)"
     "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps -r "$lock"

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 from services.runtime import metrics
 from services.runtime.errors import Full, Unavailable
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Admission:
@@ -36,6 +39,25 @@ class Admission:
     def capacity(self, streams: int) -> None:
         self._capacity = streams
         metrics.STREAMS_CAPACITY.set(streams)
+
+    def settle(self, wanted: int | None, measured: int | None, unmeasured: int) -> None:
+        """Carry what the operator wants, else what the engine was measured to.
+
+        Args:
+            wanted: the operator's number, if there is one.
+            measured: streams that the engine keeps up with, if it was measured; 0: not even one.
+            unmeasured: for engines that were not.
+        """
+        if measured == 0:
+            log.warning("the engine is slower than real time, with one stream already")
+        elif wanted and measured and wanted > measured:
+            log.warning(
+                "more streams are allowed than were measured to be carried in real time",
+                max_streams=wanted,
+                measured=measured,
+            )
+        self.capacity = wanted or (unmeasured if measured is None else max(1, measured))
+        log.info("capacity", streams=self.capacity, measured=measured)
 
     def drain(self) -> None:
         """Refuse every new stream from now on."""

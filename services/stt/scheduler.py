@@ -62,8 +62,11 @@ class Scheduler:
         """Whether nothing runs or waits."""
         return not (self._running or self._urgent or self._partials or self._apart)
 
-    async def start(self) -> None:
+    async def start(self) -> int | None:
         """Load the engine, warm it, and begin to work.
+
+        Returns:
+            Streams that it was measured to carry in real time; None where it was not measured.
 
         Raises:
             AntiphonError: the engine cannot be had, or does not work.
@@ -71,7 +74,7 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         try:
             self.engine = await loop.run_in_executor(self._executor, self._load)
-            await loop.run_in_executor(self._executor, self.engine.warm_up)
+            measured = await loop.run_in_executor(self._executor, self.engine.warm_up)
         except AntiphonError:
             raise
         except Exception as error:  # an engine's packages raise what they like
@@ -80,6 +83,7 @@ class Scheduler:
                 f"the engine does not start: {type(error).__name__}: {error}"
             ) from error
         self._worker = asyncio.create_task(self._work(), name="stt-scheduler")
+        return measured
 
     async def stop(self) -> None:
         """End after the batch that is running; what still waits gets `Unavailable`."""

@@ -16,6 +16,8 @@ from services.stt.session import Session, SessionOptions
 from services.stt.settings import SpeechToTextSettings
 from services.stt.stream import Stream
 
+UNMEASURED_STREAMS = 8
+"""Carried by an engine that does not measure it, unless the operator says otherwise: utterances of the CPU default."""
 MOST_HINTS, LONGEST_HINT = 64, 100
 """Phrases, and characters of one, as the contract says."""
 
@@ -49,7 +51,8 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
             FailedPrecondition: the model cannot be had.
             EngineError: the model does not work.
         """
-        await self._scheduler.start()
+        measured = await self._scheduler.start()
+        self.admission.settle(self._settings.max_streams, measured, UNMEASURED_STREAMS)
         self._ready = True
 
     async def stop(self) -> None:

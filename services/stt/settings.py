@@ -21,6 +21,12 @@ class SpeechToTextSettings(ServiceSettings):
     metrics_port: int = Field(
         9461, ge=0, le=65535, description="port of /metrics; 0 takes a free one"
     )
+    max_streams: int | None = Field(
+        None,
+        ge=1,
+        description="utterances heard at once in real time; the next one is told RESOURCE_EXHAUSTED. Default: as many as "
+        "the engine was measured to carry at its warm-up, or 8 where it measures nothing",
+    )
     engine: str = Field(
         "whisper", description=f"who transcribes; one of: {', '.join(ENGINES)}"
     )

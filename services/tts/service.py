@@ -78,7 +78,7 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             lost=lambda: loop.call_soon_threadsafe(self.lost.set),
         )
         measured = await self._scheduler.warm_up()
-        self._admit(measured)
+        self.admission.settle(settings.max_streams, measured, UNMEASURED_STREAMS)
         # What makes text speakable takes its time at first, too.
         make_speakable("It **costs** $2.50.", True, "en")
         self._scheduler.start()
@@ -143,23 +143,6 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
                 streams=self.admission.capacity, open=self.admission.open
             ),
         )
-
-    def _admit(self, measured: int | None) -> None:
-        """Carry what the operator wants, else what was measured."""
-        wanted = self._settings.max_streams
-        if measured == 0:
-            log.warning(
-                "the engine speaks slower than real time: replies will have gaps"
-            )
-        elif wanted and measured and wanted > measured:
-            log.warning(
-                "more streams are allowed than were measured to be spoken in real time",
-                max_streams=wanted,
-                measured=measured,
-            )
-        found = UNMEASURED_STREAMS if measured is None else max(1, measured)
-        self.admission.capacity = wanted or found
-        log.info("capacity", streams=self.admission.capacity, measured=measured)
 
     def _limits(self, scheduler: Scheduler) -> Limits:
         settings = self._settings

@@ -395,3 +395,20 @@ async def test_a_stream_that_says_nothing_gives_its_place_back(
         assert isinstance(error, DeadlineExceeded)
         assert error.message == "stt: config: did not come within 0.05 s"
         assert await responses(stub, config(), *audio(say("one")))
+
+
+@pytest.mark.parametrize(
+    ("measured", "max_streams", "capacity"),
+    [(3, None, 3), (3, 2, 2), (3, 5, 5), (0, None, 1), (None, None, 8)],
+)
+async def test_as_many_are_carried_as_were_measured_unless_the_operator_says(
+    serve: Serve,
+    engine: ScriptedRecognizer,
+    measured: int | None,
+    max_streams: int | None,
+    capacity: int,
+) -> None:
+    engine.measured = measured
+    async with serve(max_streams=max_streams) as stub:
+        described = await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
+    assert described.capacity.streams == capacity

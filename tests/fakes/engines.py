@@ -53,6 +53,7 @@ class ScriptedRecognizer:
 
     Attributes:
         batches: what it was given, in order.
+        measured: streams that it says it carries.
         fail_on: a batch with this word in it fails.
         lost: the next batch, and all after it.
         asks: whether it asks, while it is held, if its batch is still wanted, and leaves it if not.
@@ -80,6 +81,7 @@ class ScriptedRecognizer:
         self.lost = False
         self.asks = False
         self.warm = False
+        self.measured: int | None = None
         self._open = threading.Event()
         self._open.set()
         self._entered = threading.Semaphore(0)
@@ -99,8 +101,9 @@ class ScriptedRecognizer:
         """Wait until the engine was given one more batch."""
         assert await asyncio.to_thread(self._entered.acquire, timeout=10)
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> int | None:
         self.warm = True
+        return self.measured
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript]:
         self.batches.append(list(utterances))

@@ -148,8 +148,11 @@ class Recognizer(Protocol):
     def capabilities(self) -> Capabilities:
         """What it can do."""
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> int | None:
         """Run every step of the model once, so that the first utterance is not slower than the next.
+
+        Returns:
+            Streams that it was measured to carry in real time at once; None where it was not measured.
 
         Raises:
             EngineError: the model failed.

@@ -4,6 +4,7 @@ A batch is sorted into groups of like length (`grouping`), each padded to its lo
 a transcript: features are normalized, and attention and convolutions masked, by each utterance's own length.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -72,6 +73,15 @@ _GRAPHED_SECONDS = 160.0
 hidden behind what is computed."""
 
 
+_MEASURED_SECONDS = 5.0
+_AGAIN = 4.4
+"""Seconds transcribed for each second of an utterance of 5 s, with a partial every 0.8 s: 0.8 + 1.6 + ... + 4.8, and 5."""
+_SHARE = 0.8
+"""Of its time that the engine is to be busy: beyond it finals wait for each other."""
+_MOST_STREAMS = 256
+"""What gRPC takes in frames of 80 ms on one Python event loop: some three thousand messages a second."""
+
+
 class Parakeet:
     """A FastConformer transducer.
 
@@ -102,8 +112,11 @@ class Parakeet:
             batch=self._costs.batch,
         )
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> int:
         """Run everything once, on a GPU in all sizes that will come, and hold the decoder to NeMo's plain one.
+
+        Returns:
+            Streams that it carries in real time, as measured.
 
         Raises:
             EngineError: the model failed.
@@ -115,12 +128,25 @@ class Parakeet:
             if network.on_gpu:  # on a CPU any size is as fast from the first
                 sizes = [2**n for n in range(9, -1, -1) if 2**n < costs.batch]
                 self._warm((costs.batch, *sizes))
+            return self._measure()
         except torch.OutOfMemoryError as error:
             raise EngineError(
                 f"Parakeet needs more memory than this GPU has for batches of {costs.batch}; a smaller max_batch needs less"
             ) from error
         except RuntimeError as error:
             raise EngineError(f"Parakeet does not run here: {error}") from error
+
+    def _measure(self) -> int:
+        """How many people may speak at once, each transcribed again and again while they do."""
+        noise = np.random.default_rng(0).standard_normal(
+            round(_MEASURED_SECONDS * self._network.rate)
+        )
+        utterance = Utterance(noise.astype(np.float32) * 0.1, AUTO)
+        began = time.perf_counter()
+        self._hear_all(dict.fromkeys(range(self._costs.batch), utterance))
+        took = time.perf_counter() - began
+        rate = self._costs.batch * _MEASURED_SECONDS / took
+        return min(_MOST_STREAMS, int(_SHARE * rate / _AGAIN))
 
     @property
     def _longest(self) -> float:

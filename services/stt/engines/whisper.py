@@ -157,7 +157,7 @@ class Whisper:
             batch=1 if on_cpu else 16,
         )
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> int | None:
         """Run encoder, decoder and aligner once.
 
         Raises:
@@ -169,6 +169,7 @@ class Whisper:
             heard = self._hear(0, Utterance(noise, language))
             self._decode([heard])
             self._align(heard, heard.tokenizer.encode(" Hello."))
+            return None
         except RuntimeError as error:
             raise EngineError(f"Whisper does not run here: {error}") from error
 

@@ -50,6 +50,10 @@ def random(tiny: Path) -> Parakeet:
     return load(options(tiny))
 
 
+def test_warming_up_measures_how_many_it_carries(tiny: Path) -> None:
+    assert 1 <= load(options(tiny)).warm_up() <= 256
+
+
 def test_words_are_heard_where_they_were_said(hearing: Parakeet) -> None:
     right = 0
     for seed in range(20):
