@@ -2,9 +2,8 @@
 implementation for graphs runs step by step."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,69 +11,22 @@ import torch
 from nemo.collections.asr.parts.submodules.transducer_decoding.tdt_label_looping import (
     GreedyBatchedTDTLabelLoopingComputer as Computer,
 )
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from services.stt.engines import EngineOptions, Utterance
 from services.stt.engines.parakeet import Parakeet
 from services.stt.engines.parakeet_loading import restore
 from services.stt.engines.parakeet_network import Network
 from tests.models.checkpoints.parakeet import speech
+from tests.models.pretended_cuda import PretendedGraph, pretend_cuda_graphs
 
 LENGTHS = (2.0, 1.3, 1.7)
 BATCHES = [(4, 2.0), (2, 2.0), (1, 1.0)]
 
 
-class _Graph(TorchDispatchMode):
-    """Stands for ``torch.cuda.CUDAGraph``: operations and the memory that they were run on, and nothing of Python."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-        self.replays = 0
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = operation(*args, **(kwargs or {}))
-        self.calls.append((operation, args, kwargs or {}, result))
-        return result
-
-    def replay(self) -> None:
-        self.replays += 1
-        made: dict[int, Any] = {}
-
-        def now(value: Any) -> Any:
-            return made.get(id(value), value)
-
-        for operation, args, kwargs, before in self.calls:
-            result = operation(*tree_map(now, args), **tree_map(now, kwargs))
-            for old, new in zip(tree_leaves(before), tree_leaves(result), strict=True):
-                made[id(old)] = new
-
-
 @pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> list[_Graph]:
-    """A pretended CUDA; the graphs that were captured on it."""
-    captured: list[_Graph] = []
-
-    @contextmanager
-    def capture(graph: _Graph, **_: Any) -> Iterator[None]:
-        with graph:
-            yield
-        captured.append(graph)
-
-    stream = SimpleNamespace(wait_stream=lambda other: None)
-    for name, stands_in in {
-        "CUDAGraph": _Graph,
-        "Stream": lambda device: stream,
-        "current_stream": lambda device: stream,
-        "graph": capture,
-        "graph_pool_handle": lambda: None,
-        "stream": lambda stream: nullcontext(),
-    }.items():
-        monkeypatch.setattr(torch.cuda, name, stands_in)
-    return captured
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[PretendedGraph]:
+    """The graphs that were captured on a pretended CUDA."""
+    return pretend_cuda_graphs(monkeypatch)
 
 
 @pytest.fixture
@@ -89,7 +41,7 @@ def heard(network: Network, *seconds: float) -> list[list[str]]:
 
 
 def test_a_replayed_encoder_hears_what_it_hears_kernel_by_kernel(
-    network: Network, graphs: list[_Graph]
+    network: Network, graphs: list[PretendedGraph]
 ) -> None:
     alone, three = heard(network, 1.0), heard(network, *LENGTHS)
     assert all(three)
@@ -102,7 +54,7 @@ def test_a_replayed_encoder_hears_what_it_hears_kernel_by_kernel(
 
 
 def test_what_was_not_captured_is_encoded_all_the_same(
-    network: Network, graphs: list[_Graph]
+    network: Network, graphs: list[PretendedGraph]
 ) -> None:
     longer, more = heard(network, 2.5), heard(network, *[2.0] * 5)
     network.capture_encoder(BATCHES)
@@ -111,7 +63,7 @@ def test_what_was_not_captured_is_encoded_all_the_same(
 
 
 def test_what_one_replay_gave_stays_when_the_next_one_writes(
-    network: Network, graphs: list[_Graph]
+    network: Network, graphs: list[PretendedGraph]
 ) -> None:
     network.capture_encoder([(1, 2.0)])
     encoded = network.encode([speech(2.0, 0)])
@@ -123,7 +75,7 @@ def test_what_one_replay_gave_stays_when_the_next_one_writes(
 @pytest.mark.parametrize("breaks", ["capture", "replay"])
 def test_an_encoder_whose_graphs_do_not_work_runs_without(
     network: Network,
-    graphs: list[_Graph],
+    graphs: list[PretendedGraph],
     monkeypatch: pytest.MonkeyPatch,
     breaks: str,
 ) -> None:
@@ -137,7 +89,7 @@ def test_an_encoder_whose_graphs_do_not_work_runs_without(
     if breaks == "capture":
         monkeypatch.setattr(torch.cuda, "graph", refused)
     else:
-        monkeypatch.setattr(_Graph, "replay", lambda self: None)
+        monkeypatch.setattr(PretendedGraph, "replay", lambda self: None)
     network.capture_encoder(BATCHES)
     assert heard(network, *LENGTHS) == expected
 
@@ -237,7 +189,7 @@ def test_whatever_a_capture_raises_is_no_reason_not_to_start(
 
 
 def test_warm_as_on_a_gpu_it_hears_the_same_and_runs_nothing_kernel_by_kernel(
-    network: Network, tiny: Path, graphs: list[_Graph], played: list[int]
+    network: Network, tiny: Path, graphs: list[PretendedGraph], played: list[int]
 ) -> None:
     options = EngineOptions("", "cpu", "auto", 1, window_seconds=5.0, batch=4)
     plain = Parakeet(network, "plain", options)

@@ -1,19 +1,13 @@
-"""CUDA graphs without CUDA: what a capture records and a replay repeats, played by the CPU.
+"""The steps of Qwen3-TTS as CUDA graphs, on a pretended CUDA."""
 
-A replay knows nothing of Python: it runs the operations of the capture again, on the same memory. So does this one.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from services.tts.engines.qwen3.graphs import GraphedStep
+from tests.models.pretended_cuda import PretendedGraph, pretend_cuda_graphs
 from tests.models.tts.conftest import (
     Heard,
     Loaded,
@@ -28,55 +22,10 @@ CUDA = SimpleNamespace(type="cuda")
 FRAMES = 12
 
 
-class _Graph(TorchDispatchMode):
-    """Stands for ``torch.cuda.CUDAGraph``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-        self.replays = 0
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = operation(*args, **(kwargs or {}))
-        self.calls.append((operation, args, kwargs or {}, result))
-        return result
-
-    def replay(self) -> None:
-        self.replays += 1
-        made: dict[int, Any] = {}
-
-        def now(value: Any) -> Any:
-            return made.get(id(value), value)
-
-        for operation, args, kwargs, before in self.calls:
-            result = operation(*tree_map(now, args), **tree_map(now, kwargs))
-            for old, new in zip(tree_leaves(before), tree_leaves(result), strict=True):
-                made[id(old)] = new
-
-
 @pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> list[_Graph]:
-    """A pretended CUDA; the graphs that were captured on it."""
-    captured: list[_Graph] = []
-
-    @contextmanager
-    def capture(graph: _Graph, pool: Any, stream: Any) -> Iterator[None]:
-        with graph:
-            yield
-        captured.append(graph)
-
-    stream = SimpleNamespace(wait_stream=lambda other: None)
-    for name, stands_in in {
-        "CUDAGraph": _Graph,
-        "Stream": lambda device: stream,
-        "current_stream": lambda device: stream,
-        "graph": capture,
-        "graph_pool_handle": lambda: None,
-        "stream": lambda stream: nullcontext(),
-    }.items():
-        monkeypatch.setattr(torch.cuda, name, stands_in)
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[PretendedGraph]:
+    """The graphs that were captured on a pretended CUDA."""
+    captured = pretend_cuda_graphs(monkeypatch)
     make = GraphedStep.__init__
     monkeypatch.setattr(
         GraphedStep, "__init__", lambda graphed, step, device: make(graphed, step, CUDA)
@@ -85,7 +34,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[_Graph]:
 
 
 def test_replayed_steps_say_what_steps_say(
-    loaded: Loaded, graphs: list[_Graph], reference: Any
+    loaded: Loaded, graphs: list[PretendedGraph], reference: Any
 ) -> None:
     wrapper = loaded("base", end_after=None)
     lines = [
@@ -113,9 +62,9 @@ def test_replayed_steps_say_what_steps_say(
 
 
 def test_what_cannot_be_captured_runs_as_it_is(
-    graphs: list[_Graph], monkeypatch: pytest.MonkeyPatch
+    graphs: list[PretendedGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(graph: _Graph, pool: Any, stream: Any) -> Any:
+    def refuse(graph: PretendedGraph, pool: Any, stream: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(torch.cuda, "graph", refuse)
