@@ -34,13 +34,21 @@ def restore(archive: Path, device: str) -> Any:
         try:
             # Not among the imports at the top: it must be quiet first.
             from nemo.collections.asr.models import ASRModel, EncDecRNNTModel
+
+            from services.stt.engines import parakeet_unpacking as unpacking
         except ModuleNotFoundError:
             raise
         except Exception as error:  # its packages look for CUDA, compilers and more
             raise FailedPrecondition(f"NeMo cannot be imported: {error}") from error
         _follow_our_logs()
         try:
-            model = ASRModel.restore_from(str(archive), map_location=device)
+            model = ASRModel.restore_from(
+                str(archive),
+                map_location=device,
+                save_restore_connector=unpacking.Unpacking()
+                if unpacking.NEEDED
+                else None,
+            )
         except Exception as error:  # it raises what its many packages raise
             hint = ""
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:

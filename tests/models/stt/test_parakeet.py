@@ -100,7 +100,7 @@ def test_the_batched_decoder_hears_what_the_plain_one_hears(tiny: Path) -> None:
     signals = [speech(seconds, seed) for seed, seconds in enumerate((2.0, 3.3, 4.7))]
     network = Network(restore(tiny, "cpu"), "cpu", "float32", 1)
     batched = network.decoder.decode(network.encode(signals))
-    model = ASRModel.restore_from(str(tiny), map_location="cpu")
+    model = restore(tiny, "cpu")
     decoding = copy.deepcopy(model.cfg.decoding)
     with open_dict(decoding):
         decoding.strategy = "greedy"

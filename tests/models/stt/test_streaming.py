@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nemo.collections.asr.models import ASRModel
 from numpy.typing import NDArray
 
 from services.stt.engines import EngineOptions, Memory, Utterance
@@ -59,7 +58,7 @@ def test_the_stream_is_encoded_as_a_single_pass_would(checkpoint: Path) -> None:
     assert [token.chance for token in streamed] == pytest.approx(
         [token.chance for token in ours], abs=1e-5
     )
-    model = ASRModel.restore_from(str(checkpoint), map_location="cpu")
+    model = restore(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     model.eval()
     with torch.inference_mode():
