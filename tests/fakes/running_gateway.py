@@ -22,7 +22,7 @@ from services.runtime.admission import Admission
 from services.runtime.channel import open_channel
 from services.runtime.server import bind, create_server
 from services.runtime.streams import send
-from tests.fakes.hearing import LoudnessVoice
+from tests.fakes.hearing import LoudnessVoice, silence, speech
 
 
 class WatchedFront(GrpcFront):
@@ -118,3 +118,9 @@ class Client:
             r.reply_audio for r in self.got if r.WhichOneof("message") == "reply_audio"
         ]
         return b"".join(chunk.samples for chunk in chunks if chunk.turn == turn)
+
+
+async def ask(client: Client) -> pb.TurnEnded:
+    """Say something, whatever it is, and hear the answer to its end."""
+    await client.say(speech(0.5) + silence(0.6))
+    return (await client.until("turn_ended")).turn_ended

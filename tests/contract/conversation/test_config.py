@@ -1,31 +1,11 @@
 """What a client may ask for when a conversation opens, and what it is told where that cannot be."""
 
-from collections.abc import AsyncIterator
-
 import grpc
 import pytest
 
-from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1.tts_pb2 import ReferenceAudio
-from tests.fakes.hearing import silence, speech
-from tests.fakes.running_gateway import Client, RunningGateway, running
-from tests.fakes.stages import Script, serving
-
-
-@pytest.fixture
-async def script() -> Script:
-    return Script(hear=lambda _conversation, turn: f"question {turn}")
-
-
-@pytest.fixture
-async def gateway(script: Script) -> AsyncIterator[RunningGateway]:
-    async with serving(script) as stages, running(stages) as gateway:
-        yield gateway
-
-
-async def ask(client: Client) -> pb.TurnEnded:
-    await client.say(speech(0.5) + silence(0.6))
-    return (await client.until("turn_ended")).turn_ended
+from tests.fakes.running_gateway import Client, RunningGateway, ask
+from tests.fakes.stages import Script
 
 
 async def test_a_voice_that_can_speaks_as_fast_as_it_is_told(

@@ -1,7 +1,6 @@
 """The gateway against its contract, with scripted stages behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -19,24 +18,8 @@ from services.runtime.errors import (
     Unavailable,
 )
 from tests.fakes.hearing import silence, speech
-from tests.fakes.running_gateway import Client, RunningGateway, running
+from tests.fakes.running_gateway import Client, RunningGateway, ask, running
 from tests.fakes.stages import Script, serving, spoken_text
-
-
-@pytest.fixture
-async def script() -> Script:
-    return Script(hear=lambda _conversation, turn: f"question {turn}")
-
-
-@pytest.fixture
-async def gateway(script: Script) -> AsyncIterator[RunningGateway]:
-    async with serving(script) as stages, running(stages) as gateway:
-        yield gateway
-
-
-async def ask(client: Client) -> pb.TurnEnded:
-    await client.say(speech(0.5) + silence(0.6))
-    return (await client.until("turn_ended")).turn_ended
 
 
 async def test_a_spoken_question_gets_a_spoken_answer(
