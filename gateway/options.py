@@ -26,6 +26,8 @@ class Options:
         speed: of the voice, relative.
         voice_instructions: how the voice speaks, or what it is like; empty for as it comes.
         voice_reference: a voice to imitate, if any.
+        hints: phrases that the user is likely to say, for the recognizer.
+        voice_threshold: probability at which the user's voice begins, 0 to 1.
     """
 
     instructions: str
@@ -43,3 +45,5 @@ class Options:
     speed: float
     voice_instructions: str
     voice_reference: tts_pb2.ReferenceAudio | None
+    hints: tuple[str, ...] = ()
+    voice_threshold: float = 0.5

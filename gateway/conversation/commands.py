@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 from gateway.conversation.history import Message
 from gateway.conversation.values import (
+    Ending,
     Failure,
+    Finish,
+    Item,
     Outcome,
     Ref,
+    Refusal,
     Speculated,
     ToolCall,
     Transcript,
@@ -82,10 +86,11 @@ class CancelTranscribe:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Open a reply to the prompt."""
+    """Open a reply to the prompt; ``wish`` is the key of the `Wish` that it fulfils, 0 for none."""
 
     ref: Ref
     messages: tuple[Message, ...]
+    wish: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +140,10 @@ class NoteSpeculation:
 
 @dataclass(frozen=True, slots=True)
 class TellSpeechStarted:
-    """The user began to speak at ``at`` of the input's audio clock."""
+    """The user began to speak at ``at`` of the input's audio clock, which will become ``item``."""
 
     at: float
+    item: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,28 @@ class TellPartial:
 
     text: str
     stable: int
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellCommitted:
+    """The user is done: what they said from ``start`` to ``end`` of the input's audio clock is an item of the history.
+
+    It stands behind ``after`` (None: first), and its text follows, with `TellTranscript` or `TellUnheard`.
+    """
+
+    item: str
+    after: str | None
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellUnheard:
+    """Nobody could tell what the user said."""
+
+    item: str
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +189,27 @@ class TellTranscript:
 
     turn: int
     transcript: Transcript
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellResponding:
+    """It is the assistant's turn; ``wish`` is the key of the `Wish` that it fulfils, 0 for none.
+
+    Each is ended by a `TellTurnEnded`; a turn that ends without it had nothing to answer.
+    """
+
+    turn: int
+    wish: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TellReplyStarted:
-    """An answer begins."""
+    """An answer begins: ``item``, behind ``after`` (None: first)."""
 
     turn: int
+    item: str = ""
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +232,12 @@ class TellAudio:
 
 @dataclass(frozen=True, slots=True)
 class TellToolCall:
-    """The model asks for a function to be called."""
+    """The model asks for a function to be called: ``item``, behind ``after`` (None: first)."""
 
     turn: int
     call: ToolCall
+    item: str = ""
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +264,38 @@ class TellInterrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class TellIdle:
+    """Nobody has spoken from ``start`` to ``end`` of the input's audio clock; an answer to that, ``item``, follows."""
+
+    item: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellItem:
+    """The client's item is in the history, behind ``after`` (None: first)."""
+
+    item: Item
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellItemDeleted:
+    """The item is forgotten."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellItemTruncated:
+    """The history keeps what was heard of the item up to ``heard`` of its audio clock."""
+
+    id: str
+    heard: float
+
+
+@dataclass(frozen=True, slots=True)
 class TellTurnEnded:
     """What became of a turn."""
 
@@ -229,14 +305,16 @@ class TellTurnEnded:
     waterfall: Waterfall | None
     usage: Usage
     failure: Failure | None
+    finish: Finish = Finish.COMPLETE
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The client did what the contract does not allow: end the conversation with INVALID_ARGUMENT."""
+    """The client did what the contract does not allow. Nothing has changed; whether to go on is the front's to say."""
 
     field: str
     problem: str
+    why: Refusal = Refusal.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +322,7 @@ class Close:
     """All is said: end the conversation."""
 
     turns: int
+    why: Ending = Ending.CLIENT
 
 
 StageCommand = (
@@ -263,7 +342,10 @@ Notice = (
     TellSpeechStarted
     | TellSpeechStopped
     | TellPartial
+    | TellCommitted
+    | TellUnheard
     | TellTranscript
+    | TellResponding
     | TellReplyStarted
     | TellText
     | TellAudio
@@ -271,6 +353,10 @@ Notice = (
     | TellDucked
     | TellTurnTaking
     | TellInterrupted
+    | TellIdle
+    | TellItem
+    | TellItemDeleted
+    | TellItemTruncated
     | TellTurnEnded
     | Refuse
     | Close

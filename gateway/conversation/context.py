@@ -6,8 +6,9 @@ alone: the same history makes the same prompt, however often it is asked for and
 
 from collections.abc import Iterable, Sequence
 
-from gateway.conversation.history import Message, Speaker
+from gateway.conversation.history import Message
 from gateway.conversation.tokens import of_message
+from gateway.conversation.values import Speaker
 
 MOST_CONTEXT = 131_072
 """Tokens of a context that are made use of. So much text and its pictures still fit into one gRPC message of 4 MiB."""

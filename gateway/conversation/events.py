@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 from gateway.conversation.values import (
+    Ending,
     Failure,
+    Finish,
     Image,
+    Item,
+    Policy,
     Ref,
     ToolCall,
     Transcript,
     TurnTaking,
     Usage,
+    Wish,
 )
 
 # --- from hearing: positions on the input's audio clock ---------------------------------------------------
@@ -97,6 +102,7 @@ class ReplyWritten:
 
     ref: Ref
     usage: Usage
+    finish: Finish = Finish.COMPLETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,44 @@ class ToolReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemCreated:
+    """The client puts an item behind the one named ``after``: `ROOT` for the beginning, None for the end."""
+
+    item: Item
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted:
+    """The client wants an item forgotten."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated:
+    """The listener heard the assistant's item only up to ``heard`` of its audio clock."""
+
+    id: str
+    heard: float
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The client wants an answer to what the history ends with, or to what the user is just saying."""
+
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class MannerChanged:
+    """From now on the conversation is held like this. Its turn-taking is part of the policy."""
+
+    policy: Policy
+    instructions: str
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """The user is done speaking, says the client."""
 
@@ -201,6 +245,8 @@ class TurnTakingChanged:
 class InputEnded:
     """Nothing more will come from the client, or nothing more is wanted: finish the turn in progress."""
 
+    why: Ending = Ending.CLIENT
+
 
 Event = (
     SpeechBegan
@@ -220,6 +266,11 @@ Event = (
     | StageFailed
     | TextSaid
     | ImageShown
+    | ItemCreated
+    | ItemDeleted
+    | ItemTruncated
+    | Respond
+    | MannerChanged
     | ToolReturned
     | Committed
     | Cleared

@@ -4,21 +4,11 @@ Only what was heard is kept of a reply: a model that believes to have said what 
 """
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
-from gateway.conversation.values import Image, ToolCall
+from gateway.conversation.values import Image, Speaker, ToolCall
 
 GONE = "(A picture that is not shown any more.)"
 """Stands for a user's message that was nothing but pictures, once they are forgotten."""
-
-
-class Speaker(Enum):
-    """Who says a message."""
-
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
-    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True)

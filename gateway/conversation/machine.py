@@ -140,6 +140,14 @@ class Conversation:
             case e.TurnTakingChanged(turns):
                 self._listening.take_turns(turns, now)
                 self._out.append(c.TellTurnTaking(turns))
+            case (
+                e.ItemCreated()
+                | e.ItemDeleted()
+                | e.ItemTruncated()
+                | e.Respond()
+                | e.MannerChanged()
+            ):
+                pass
             case e.InputEnded():
                 self._closing = True
                 self._listening.end(now)

@@ -23,6 +23,15 @@ class State(Enum):
     INTERRUPTED = "interrupted"
 
 
+class Speaker(Enum):
+    """Who says a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
 class Outcome(Enum):
     """How a turn went."""
 
@@ -32,6 +41,35 @@ class Outcome(Enum):
     FAILED = "failed"
     EMPTY = "empty"
     TOOL_CALLS = "tool_calls"
+    HEARD = "heard"
+
+
+class Finish(Enum):
+    """Why the model stopped writing."""
+
+    COMPLETE = "complete"
+    TOOL_CALLS = "tool_calls"
+    LENGTH = "length"
+    FILTERED = "filtered"
+
+
+class Refusal(Enum):
+    """What a client wanted that cannot be."""
+
+    INVALID = "invalid"
+    NO_SUCH_ITEM = "no_such_item"
+    ITEM_EXISTS = "item_exists"
+    ANSWERING = "answering"
+    NOTHING_HEARD = "nothing_heard"
+
+
+class Ending(Enum):
+    """Why a conversation ended."""
+
+    CLIENT = "client"
+    DRAINING = "draining"
+    IDLE = "idle"
+    TOO_LONG = "too_long"
 
 
 class Interrupt(Enum):
@@ -145,6 +183,52 @@ class ToolCall:
     arguments_json: str
 
 
+ROOT = "root"
+"""Stands for the place before the first item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing of a conversation that a client can name: a message, a call of a function, or what that gave back.
+
+    Attributes:
+        id: within the conversation; the core makes one up for what no client named.
+        speaker: who says it. A call is the assistant's, its result a tool's.
+        text: of a message; of a result, its content. What was heard, where it was spoken.
+        images: shown with it.
+        call: that is asked for; then there is no text.
+        call_id: on a tool's item, the call that it answers.
+        spoken: whether it was said, and not written.
+        complete: whether all of it is there, and all of what was written was heard.
+    """
+
+    id: str
+    speaker: Speaker
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    call: ToolCall | None = None
+    call_id: str = ""
+    spoken: bool = False
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How one answer is to be made, where that differs from the conversation's own way.
+
+    Attributes:
+        key: names it, and what the driver keeps of it (tools, sampling, voice); 0 for an answer that nobody wished for.
+        instructions: instead of the conversation's; None for those.
+        spoken: whether it is spoken; None for as the conversation's answers are.
+        items: are all that the model reads besides the instructions; None for the history.
+    """
+
+    key: int
+    instructions: str | None = None
+    spoken: bool | None = None
+    items: tuple[Item, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens, as the upstream counted them."""
@@ -230,6 +314,10 @@ class Policy:
         interrupt_after: voice during an answer that interrupts it, whatever is said.
         speculations: answers begun before their turn is decided, at most in one turn; 0 for none.
         draft_text: characters of such an answer that the voice gets to speak before the turn is decided.
+        respond: whether the end of the user's turn is answered; no: an answer has to be asked for.
+        go_on: whether the last result of the tools that were called is answered; no: likewise.
+        spoken: whether answers are spoken; no: they are text alone.
+        buffered: whether `Committed` takes all audio since the last turn, voice or not, where turns end by it alone.
         partials: whether the client wants partial transcripts.
         prefill: whether the model reads the words that will not change any more while the user still speaks.
         longest_utterance: after which the turn is taken to have ended.
@@ -238,6 +326,8 @@ class Policy:
         llm_timeout: wait for the first clause, and from clause to clause.
         tts_timeout: wait for a clause's audio.
         tool_timeout: wait for a tool's result.
+        longest_silence: after which the conversation ends, since nobody has said anything; None for never.
+        longest: after which it ends anyhow; None for never.
         greeting: what is said before the user has said anything.
         idle: what is done about a silent user.
     """
@@ -249,6 +339,10 @@ class Policy:
     interrupt_after: float = 0.8
     speculations: int = 3
     draft_text: int = 120
+    respond: bool = True
+    go_on: bool = True
+    spoken: bool = True
+    buffered: bool = False
     partials: bool = False
     prefill: bool = False
     longest_utterance: float = 60.0
@@ -257,5 +351,7 @@ class Policy:
     llm_timeout: float = 30.0
     tts_timeout: float = 15.0
     tool_timeout: float = 60.0
+    longest_silence: float | None = None
+    longest: float | None = None
     greeting: Initiative | None = None
     idle: Idle | None = None

@@ -34,6 +34,7 @@ _OUTCOMES = {
     Outcome.FAILED: pb.TURN_OUTCOME_FAILED,
     Outcome.EMPTY: pb.TURN_OUTCOME_EMPTY,
     Outcome.TOOL_CALLS: pb.TURN_OUTCOME_TOOL_CALLS,
+    Outcome.HEARD: pb.TURN_OUTCOME_HEARD,
 }
 
 
@@ -98,14 +99,14 @@ def to_event(request: pb.ConverseRequest, images: bool, turns: TurnTaking) -> e.
             )
 
 
-def to_response(notice: c.Notice) -> pb.ConverseResponse:
-    """What a notice tells the client.
+def to_response(notice: c.Notice) -> pb.ConverseResponse | None:
+    """What a notice tells the client; None where it is of no concern to it.
 
     Raises:
         ValueError: the notice ends the conversation, which is no message of its own.
     """
     match notice:
-        case c.TellSpeechStarted(at):
+        case c.TellSpeechStarted(at, _):
             return pb.ConverseResponse(
                 speech_started=pb.SpeechStarted(at=to_duration(at))
             )
@@ -113,13 +114,13 @@ def to_response(notice: c.Notice) -> pb.ConverseResponse:
             return pb.ConverseResponse(
                 speech_stopped=pb.SpeechStopped(at=to_duration(at))
             )
-        case c.TellPartial(text, stable):
+        case c.TellPartial(text, stable, _):
             partial = pb.PartialTranscript(text=text, stable_characters=stable)
             return pb.ConverseResponse(partial_transcript=partial)
-        case c.TellTranscript(turn, transcript):
+        case c.TellTranscript(turn, transcript, _):
             said = pb.UserTranscript(turn=turn, transcript=_transcript(transcript))
             return pb.ConverseResponse(user_transcript=said)
-        case c.TellReplyStarted(turn):
+        case c.TellReplyStarted(turn, _, _):
             return pb.ConverseResponse(reply_started=pb.ReplyStarted(turn=turn))
         case c.TellText(turn, text):
             return pb.ConverseResponse(reply_text=pb.ReplyText(turn=turn, text=text))
@@ -128,7 +129,7 @@ def to_response(notice: c.Notice) -> pb.ConverseResponse:
                 turn=turn, position=to_duration(position), samples=samples
             )
             return pb.ConverseResponse(reply_audio=audio)
-        case c.TellToolCall(turn, call):
+        case c.TellToolCall(turn, call, _, _):
             asked = llm_pb2.ToolCall(
                 id=call.id, name=call.name, arguments_json=call.arguments_json
             )
@@ -146,6 +147,16 @@ def to_response(notice: c.Notice) -> pb.ConverseResponse:
             )
         case c.TellTurnEnded():
             return pb.ConverseResponse(turn_ended=_turn_ended(notice))
+        case (
+            c.TellCommitted()
+            | c.TellUnheard()
+            | c.TellResponding()
+            | c.TellIdle()
+            | c.TellItem()
+            | c.TellItemDeleted()
+            | c.TellItemTruncated()
+        ):
+            return None
         case c.Refuse() | c.Close():
             raise ValueError(f"{type(notice).__name__} is no message")
 

@@ -171,9 +171,9 @@ async def _write(
     while True:
         notice = await outbox.next()
         match notice:
-            case c.Refuse(field, problem):
+            case c.Refuse(field, problem, _):
                 raise InvalidArgument(field, problem)
-            case c.Close(turns):
+            case c.Close(turns, _):
                 ended = pb.ConversationEnded(
                     turns=turns,
                     audio_in=to_duration(heard.seconds),
@@ -183,7 +183,8 @@ async def _write(
                 return
             case c.TellAudio():
                 spoken += len(notice.samples)
-        await tell(to_response(notice))
+        if (message := to_response(notice)) is not None:
+            await tell(message)
 
 
 def _failing(outbox: Outbox) -> Callable[[asyncio.Task[None]], None]:

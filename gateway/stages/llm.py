@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from antiphon.v1 import llm_pb2
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
-from gateway.conversation.history import Message, Speaker
-from gateway.conversation.values import Ref, Stage, ToolCall, Usage
+from gateway.conversation.history import Message
+from gateway.conversation.values import Ref, Speaker, Stage, ToolCall, Usage
 from gateway.stages.call import Metadata, Sink, StageCall
 from services.runtime.streams import read
 

@@ -16,13 +16,14 @@ from gateway.conversation.context import (
     Context,
     TooLong,
 )
-from gateway.conversation.history import Message, Speaker
+from gateway.conversation.history import Message
 from gateway.conversation.memory import INVALID_ARGUMENT
 from gateway.conversation.tokens import of_message
 from gateway.conversation.values import (
     Failure,
     Outcome,
     Policy,
+    Speaker,
     Stage,
     ToolCall,
     Usage,

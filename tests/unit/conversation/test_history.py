@@ -1,7 +1,7 @@
 """What the model gets to read."""
 
-from gateway.conversation.history import GONE, History, Message, Speaker
-from gateway.conversation.values import Image, ToolCall
+from gateway.conversation.history import GONE, History, Message
+from gateway.conversation.values import Image, Speaker, ToolCall
 
 CALL = ToolCall("c1", "clock", "{}")
 

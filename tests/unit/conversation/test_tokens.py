@@ -1,8 +1,8 @@
 """How many tokens a prompt has, about."""
 
 from gateway.conversation import tokens
-from gateway.conversation.history import Message, Speaker
-from gateway.conversation.values import Image, ToolCall
+from gateway.conversation.history import Message
+from gateway.conversation.values import Image, Speaker, ToolCall
 
 
 def test_nothing_has_no_tokens() -> None:
