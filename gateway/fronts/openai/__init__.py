@@ -1,0 +1,1 @@
+"""The HTTP neighbours: transcriptions, speech, chat completions and models, in the shapes of OpenAI's API."""
