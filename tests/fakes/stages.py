@@ -40,6 +40,20 @@ Gate = Callable[[], "Awaitable[None] | None"]
 """Gives what is awaited before the stage goes on; None for nothing."""
 
 
+def code(character: str) -> bytes:
+    """What the voice says for a character, which `spoken_text` reads back."""
+    return np.full(FRAME, ord(character), "<i2").tobytes()
+
+
+def tone(_character: str) -> bytes:
+    """What it says where it is to be heard: a few periods of a tone."""
+    return (
+        (np.sin(np.arange(FRAME) * 2 * np.pi * 12 / FRAME) * 8_000)
+        .astype("<i2")
+        .tobytes()
+    )
+
+
 def spoken_text(samples: bytes) -> str:
     """The text that the scripted voice was given."""
     return "".join(
@@ -61,6 +75,7 @@ class Script:
         before_speaking: awaited before audio begins.
         behind_piece: awaited behind each piece of a reply.
         behind_all: awaited behind the terminal message of a transcript, a reply or a voice.
+        sound: what the voice says for a character.
         spoke: is told for whom the voice has spoken another piece.
         images: whether the model takes pictures.
         prepares: whether the model says that it reads prompts ahead.
@@ -97,6 +112,7 @@ class Script:
     before_speaking: Gate = lambda: None
     behind_piece: Gate = lambda: None
     behind_all: Gate = lambda: None
+    sound: Callable[[str], bytes] = code
     spoke: Callable[[stage_pb2.TurnRef], None] = lambda _turn: None
     images: bool = False
     prepares: bool = False
@@ -270,7 +286,7 @@ class FakeTts(TextToSpeechServicer):
                     characters=characters, at=to_duration(position + FRAME / rate)
                 )
                 await write(context, tts_pb2.SynthesizeResponse(mark=mark))
-                samples = np.full(FRAME, ord(character), "<i2").tobytes()
+                samples = self._script.sound(character)
                 audio = tts_pb2.SynthesizedAudio(
                     sequence=sequence, position=to_duration(position), samples=samples
                 )
@@ -314,4 +330,4 @@ async def serving(script: Script, port: int = 0) -> AsyncIterator[str]:
         await server.stop(0)
 
 
-__all__ = ["FRAME", "Script", "serving", "spoken_text"]
+__all__ = ["FRAME", "Script", "serving", "spoken_text", "tone"]
