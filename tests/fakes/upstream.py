@@ -70,6 +70,24 @@ def says(*texts: str, finish: str = "stop") -> Answer:
     )
 
 
+def calls(name: str, arguments: str) -> Answer:
+    """A reply that asks for a function to be called."""
+    call = {
+        "index": 0,
+        "id": f"call_{name}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+    return Answer(
+        [
+            chunk(role="assistant", content=None, tool_calls=[call]),
+            chunk("tool_calls"),
+            USAGE,
+            DONE,
+        ]
+    )
+
+
 def refuses(status: int, error: object, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     body = error if isinstance(error, bytes) else json.dumps({"error": error}).encode()
