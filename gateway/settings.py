@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from gateway.access.limits import Limits
 from gateway.conversation.endpointing import WAITS
 from gateway.conversation.values import (
     Eagerness,
@@ -41,12 +42,72 @@ class GatewaySettings(ServiceSettings):
         8080,
         ge=0,
         le=65535,
-        description="port of /healthz and /readyz; 0 takes a free one",
+        description="port of the page, Realtime and the rest of HTTP; 0 takes a free one",
     )
     max_streams: int = Field(
         100,
         ge=1,
         description="conversations carried at once; the next is RESOURCE_EXHAUSTED",
+    )
+    http_streams: int = Field(
+        16,
+        ge=1,
+        description="transcriptions, speeches and chat completions over HTTP that are worked on at once",
+    )
+
+    keys: str = Field(
+        "",
+        description="file of the API keys; none: whoever reaches the gateway may use it",
+    )
+    api_keys: str = Field(
+        "",
+        description="further keys, as NAME:sha256:… or sha256:…, with commas between",
+    )
+    origins: str = Field(
+        "",
+        description="web pages of other sites that may use the gateway, as https://example.org, with commas between; "
+        "*: all",
+    )
+    tls_cert: str = Field(
+        "",
+        description="PEM file of the certificate and its chain, for gRPC and HTTP; empty: no TLS",
+    )
+    tls_key: str = Field("", description="PEM file of the certificate's private key")
+    key_conversations: int | None = Field(
+        None,
+        ge=1,
+        description="conversations that one key may have open, unless its entry says otherwise; unset: no limit",
+    )
+    key_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="minutes of conversation that one key may use in 24 hours, likewise",
+    )
+    key_messages: float = Field(
+        200.0,
+        gt=0,
+        description="messages a second that a client may send in one conversation, likewise",
+    )
+    key_requests: float = Field(
+        600.0,
+        gt=0,
+        description="HTTP requests a minute that one key may make, likewise",
+    )
+    realtime_rate: int = Field(
+        24_000,
+        ge=8_000,
+        le=48_000,
+        description="Hz that a Realtime client means that names no rate",
+    )
+    longest_conversation: float = Field(
+        3600.0,
+        ge=0,
+        description="seconds after which a conversation ends; 0: no limit",
+    )
+    longest_silence: float = Field(
+        600.0,
+        ge=0,
+        description="seconds in which nobody says anything, after which a conversation ends; 0: no limit",
     )
 
     stt: str = Field(
@@ -226,6 +287,18 @@ class GatewaySettings(ServiceSettings):
             llm_timeout=self.llm_timeout,
             tts_timeout=self.tts_timeout,
             tool_timeout=self.tool_timeout,
+            longest_silence=self.longest_silence or None,
+            longest=self.longest_conversation or None,
+        )
+
+    def limits(self) -> Limits:
+        """What a key may use whose entry says nothing else."""
+        return Limits(
+            conversations=self.key_conversations,
+            minutes_per_day=self.key_minutes,
+            messages_per_second=self.key_messages,
+            message_bytes=self.max_message_bytes,
+            requests_per_minute=self.key_requests,
         )
 
     def budgets(self) -> dict[str, float]:

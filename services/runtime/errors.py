@@ -94,15 +94,45 @@ class Full(AntiphonError):
 
     def details(self) -> list[any_pb2.Any]:
         """A ``RetryInfo``, which tells "full" from other exhaustion."""
-        delay = duration_pb2.Duration()
-        delay.FromNanoseconds(int(self.retry_after * 1e9))
-        return [_pack(error_details_pb2.RetryInfo(retry_delay=delay))]
+        return [_retry(self.retry_after)]
 
 
 class TooMuch(AntiphonError):
-    """The caller goes over a limit that no other replica would lift, such as the size of a message."""
+    """The caller goes over a limit that no other replica would lift, such as the size of a message.
+
+    Attributes:
+        retry_after: seconds after which the limit allows it again; None where it never does.
+    """
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def details(self) -> list[any_pb2.Any]:
+        """Where time helps, a ``RetryInfo``, and a ``QuotaFailure`` that tells it from a full replica's."""
+        if self.retry_after is None:
+            return []
+        violation = error_details_pb2.QuotaFailure.Violation(
+            description=_shorten(self.message, LONGEST_PART)
+        )
+        quota = error_details_pb2.QuotaFailure(violations=[violation])
+        return [_pack(quota), _retry(self.retry_after)]
+
+
+class Unauthenticated(AntiphonError):
+    """Nobody knows who calls: there is no key, or none that is known."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    everywhere = True
+
+
+class PermissionDenied(AntiphonError):
+    """It is known who calls, and they may not."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    everywhere = True
 
 
 class Unavailable(AntiphonError):
@@ -144,6 +174,8 @@ _BY_CODE: dict[grpc.StatusCode, type[AntiphonError]] = {
         Cancelled,
         EngineError,
         TooMuch,
+        Unauthenticated,
+        PermissionDenied,
     )
 }
 
@@ -183,7 +215,11 @@ def _meant(
                 bad.field_violations[0].field, bad.field_violations[0].description
             )
         if detail.Unpack(retry):
-            return Full(message, retry.retry_delay.ToNanoseconds() / 1e9)
+            seconds = retry.retry_delay.ToNanoseconds() / 1e9
+            quota = any(
+                d.Is(error_details_pb2.QuotaFailure.DESCRIPTOR) for d in details
+            )
+            return TooMuch(message, seconds) if quota else Full(message, seconds)
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return InvalidArgument("", message)
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
@@ -211,6 +247,12 @@ def _shorten(text: str, longest: int) -> str:
     return text
 
 
+def _retry(seconds: float) -> any_pb2.Any:
+    delay = duration_pb2.Duration()
+    delay.FromNanoseconds(int(seconds * 1e9))
+    return _pack(error_details_pb2.RetryInfo(retry_delay=delay))
+
+
 def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
@@ -225,7 +267,9 @@ __all__ = [
     "FailedPrecondition",
     "Full",
     "InvalidArgument",
+    "PermissionDenied",
     "TooMuch",
+    "Unauthenticated",
     "Unavailable",
     "from_rpc_error",
 ]

@@ -151,6 +151,12 @@ END_PREDICTION = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 
+ACCESS_REFUSALS = Counter(
+    "antiphon_access_refusals_total",
+    "What clients of the gateway were refused, by the reason",
+    ["reason"],
+)
+
 
 REQUEST_SECONDS = 10.0
 """Silence after which a connection is closed; each holds a thread."""

@@ -53,6 +53,9 @@ async def stub_that_fails(
     [
         errors.Full("full", retry_after=2.5),
         errors.TooMuch("too much"),
+        errors.TooMuch("too much for now", retry_after=2.5),
+        errors.Unauthenticated("no key"),
+        errors.PermissionDenied("not with this key"),
         errors.Unavailable("gone"),
         errors.DeadlineExceeded("late"),
         errors.FailedPrecondition("no key"),
@@ -67,8 +70,8 @@ async def test_an_error_arrives_as_what_it_was(error: errors.AntiphonError) -> N
     assert type(arrived) is type(error)
     assert raised.value.code() is error.code
     assert arrived.message == f"llm: {error.message}"
-    if isinstance(arrived, errors.Full):
-        assert arrived.retry_after == 2.5
+    if isinstance(error, errors.Full | errors.TooMuch):
+        assert arrived.retry_after == error.retry_after
 
 
 @pytest.mark.parametrize("everywhere", [True, False])

@@ -1,0 +1,289 @@
+"""Who comes in: what a key is good for, and what its holder uses."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.access.keys import Key, KeyFile, find, parse_variable
+from gateway.access.limits import Clock, Limits, Meter, Usage
+from services.runtime import metrics
+from services.runtime.errors import (
+    FailedPrecondition,
+    PermissionDenied,
+    Unauthenticated,
+)
+from services.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    # The settings name the limits, which are this package's.
+    from gateway.settings import GatewaySettings
+
+log = get_logger(__name__)
+
+NO_KEYS = "none"
+"""Value of ANTIPHON_GATEWAY_KEYS where whoever reaches the gateway may use it."""
+
+ANYONE = "anyone"
+"""Who calls where no keys are asked for."""
+
+SECRET_PREFIX = "ek_"
+"""Of client secrets, which are short-lived keys for one kind of conversation."""
+
+SUBPROTOCOL_PREFIX = "openai-insecure-api-key."
+"""Browsers cannot set headers of a WebSocket; their stock clients name the key as a subprotocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        name: of the key; `ANYONE` where none are asked for.
+        limits: what they may use.
+        session: the Realtime session that a client secret was made for; None for a key, which is good for everything.
+        realtime_rate: Hz that is meant by audio whose rate a Realtime client leaves open.
+        origins: web pages that may use this key, besides those that any key may come from.
+    """
+
+    name: str
+    limits: Limits
+    session: dict[str, Any] | None = None
+    realtime_rate: int = 24_000
+    origins: tuple[str, ...] = ()
+
+
+class HasHeaders(Protocol):
+    """An HTTP request, as far as keys go."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names are looked up whatever their case."""
+        ...
+
+
+class SecretReader(Protocol):
+    """Reads client secrets."""
+
+    def read(self, secret: str) -> tuple[str, dict[str, Any]]:
+        """The name of the key that made it, and the session that it opens.
+
+        Raises:
+            Unauthenticated: it is none of ours, or has expired.
+        """
+        ...
+
+
+class Access:
+    """Knows the keys, and counts what their holders use.
+
+    Args:
+        settings: of the gateway.
+        secrets: reads client secrets; None where there are none.
+        clock: seconds, never going back.
+        now: the time of day, for keys that expire.
+
+    Attributes:
+        open: whether no keys are asked for.
+
+    Raises:
+        FailedPrecondition: the keys cannot be read, or there are none though others than this machine can reach the
+            gateway; the message says what to set.
+    """
+
+    def __init__(
+        self,
+        settings: "GatewaySettings",
+        secrets: SecretReader | None = None,
+        clock: Clock = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._now = now
+        self._limits = settings.limits()
+        self._rate = settings.realtime_rate
+        self._keys = _source(settings, self._limits, clock)
+        self.open = self._keys is None
+        self._usage: dict[str, Usage] = {}
+        _say(settings, self._keys)
+
+    def caller(self, request: HasHeaders) -> Caller:
+        """Who makes an HTTP request, by its bearer key, or by the subprotocol that browsers put it into.
+
+        Raises:
+            Unauthenticated: there is no key, or it is not known, or has expired.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme and scheme.lower() != "bearer":
+            raise _unknown("the Authorization header must be: Bearer KEY")
+        return self.known(token.strip() or _subprotocol_key(request.headers))
+
+    def known(self, token: str) -> Caller:
+        """Who holds a key or a client secret; empty for none.
+
+        Raises:
+            Unauthenticated: likewise.
+        """
+        session = None
+        if token.startswith(SECRET_PREFIX) and self._secrets is not None:
+            name, session = self._read_secret(token)
+        elif self._keys is None:
+            name = ANYONE
+        else:
+            name = self._holder(token)
+        if self._keys is None:
+            return Caller(ANYONE, self._limits, session, self._rate)
+        key = next((key for key in self._keys() if key.name == name), None)
+        if key is None or self._expired(key):
+            raise _unknown("the key that this client secret was made with is gone")
+        return Caller(
+            key.name, key.limits, session, key.realtime_rate or self._rate, key.origins
+        )
+
+    @contextmanager
+    def conversation(self, caller: Caller) -> Iterator[Meter]:
+        """A conversation of a caller, as long as the block runs.
+
+        Raises:
+            TooMuch: they have too many open, or have used up the day's minutes.
+        """
+        usage = self._of(caller)
+        usage.begin()
+        try:
+            yield Meter(usage)
+        finally:
+            usage.end()
+
+    def request(self, caller: Caller) -> None:
+        """Count an HTTP request.
+
+        Raises:
+            TooMuch: there were too many of late.
+        """
+        self._of(caller).request()
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Web pages that some key may come from."""
+        keys = () if self._keys is None else self._keys()
+        return tuple(origin for key in keys for origin in key.origins)
+
+    def _of(self, caller: Caller) -> Usage:
+        usage = self._usage.setdefault(caller.name, Usage(caller.limits, self._clock))
+        usage.limits = caller.limits
+        return usage
+
+    def _holder(self, token: str) -> str:
+        if not token:
+            raise _unknown("a key is needed: Authorization: Bearer KEY")
+        assert self._keys is not None
+        key = find(self._keys(), token)
+        if key is None:
+            raise _unknown("this key is not known")
+        if self._expired(key):
+            raise _unknown("this key has expired")
+        return key.name
+
+    def _read_secret(self, token: str) -> tuple[str, dict[str, Any]]:
+        assert self._secrets is not None
+        try:
+            return self._secrets.read(token)
+        except Unauthenticated:
+            metrics.ACCESS_REFUSALS.labels("key").inc()
+            raise
+
+    def _expired(self, key: Key) -> bool:
+        return key.expires is not None and self._now() >= key.expires
+
+
+def no_secrets(caller: Caller) -> None:
+    """Let keys pass, and client secrets not.
+
+    Raises:
+        PermissionDenied: a client secret opens Realtime conversations and nothing else.
+    """
+    if caller.session is not None:
+        metrics.ACCESS_REFUSALS.labels("scope").inc()
+        raise PermissionDenied(
+            "a client secret opens Realtime conversations, and nothing else"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _source(
+    settings: "GatewaySettings", default: Limits, clock: Clock
+) -> Callable[[], tuple[Key, ...]] | None:
+    """Where the keys are; None where none are asked for."""
+    if settings.keys == NO_KEYS:
+        if settings.api_keys:
+            raise FailedPrecondition(
+                "ANTIPHON_GATEWAY_KEYS=none and ANTIPHON_GATEWAY_API_KEYS contradict each other: unset one"
+            )
+        return None
+    try:
+        named = parse_variable(settings.api_keys, default)
+    except ValueError as error:
+        raise FailedPrecondition(f"ANTIPHON_GATEWAY_API_KEYS: {error}") from None
+    if settings.keys:
+        file = KeyFile(Path(settings.keys), default, clock)
+        # A name of both would share its usage, and a revoked key would live on in the other.
+        taken = {key.name for key in file.current()} & {key.name for key in named}
+        if taken:
+            raise FailedPrecondition(
+                f"ANTIPHON_GATEWAY_API_KEYS names {', '.join(sorted(taken))}, as {settings.keys} does: rename one"
+            )
+        return lambda: (*file.current(), *named)
+    if named:
+        return lambda: named
+    if not is_loopback(settings.host):
+        raise FailedPrecondition(
+            f"ANTIPHON_GATEWAY_HOST={settings.host} lets others than this machine in, and there are no keys: make one "
+            "with `antiphon key new NAME` and name its file in ANTIPHON_GATEWAY_KEYS, or set ANTIPHON_GATEWAY_KEYS=none "
+            "if whoever reaches the gateway may use it, as inside a container whose ports are published on loopback"
+        )
+    return None
+
+
+def _say(
+    settings: "GatewaySettings", keys: Callable[[], tuple[Key, ...]] | None
+) -> None:
+    """Tell the operator who may come in."""
+    if keys is not None:
+        log.info("keys are asked for", keys=len(keys()))
+    elif is_loopback(settings.host):
+        log.info(
+            "no keys: whoever is on this machine may use the gateway; to let others in, set ANTIPHON_GATEWAY_KEYS and "
+            "ANTIPHON_GATEWAY_HOST",
+            host=settings.host,
+        )
+    else:
+        log.warning(
+            "no keys: whoever reaches the gateway may use it; ANTIPHON_GATEWAY_KEYS asks for keys",
+            host=settings.host,
+        )
+
+
+def _unknown(message: str) -> Unauthenticated:
+    metrics.ACCESS_REFUSALS.labels("key").inc()
+    return Unauthenticated(message)
+
+
+def _subprotocol_key(headers: Mapping[str, str]) -> str:
+    for name in headers.get("Sec-WebSocket-Protocol", "").split(","):
+        if name.strip().startswith(SUBPROTOCOL_PREFIX):
+            return name.strip().removeprefix(SUBPROTOCOL_PREFIX)
+    return ""
