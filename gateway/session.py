@@ -11,10 +11,16 @@ from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.stage_pb2 import TurnRef
 from antiphon.v1.tts_pb2 import SynthesizeConfig
 from gateway.conversation import commands as c
-from gateway.conversation.events import EndPredicted, Event, StageFailed
+from gateway.conversation.events import (
+    EndPredicted,
+    Event,
+    MannerChanged,
+    Respond,
+    StageFailed,
+)
 from gateway.conversation.history import Message
 from gateway.conversation.machine import Conversation
-from gateway.conversation.values import Failure, Ref, Stage
+from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.observer import Observer
@@ -78,6 +84,7 @@ class Session:
         self._transcriptions: dict[Ref, Transcription] = {}
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
+        self._wished: dict[int, Options] = {}
         self._to_prepare: c.Prepare | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._predicting: asyncio.Task[None] | None = None
@@ -99,10 +106,49 @@ class Session:
         self._listener.tape.forget(self._conversation.needed_from)
 
     def tell(self, event: Event) -> None:
-        """Something happened; nothing comes of it once the session is closed."""
+        """Something happened; nothing comes of it once the session is closed.
+
+        Notices that follow from it at once are delivered before this returns.
+        """
         if self._closed:
             return
         self._do(self._conversation.handle(event, self._loop.time()))
+
+    def update(self, options: Options) -> None:
+        """From now on the conversation is held like this; an answer in progress keeps its own options.
+
+        What was made of the answer to come is made anew. The input's rate stays as it was.
+
+        Raises:
+            InvalidArgument: the model has no room for anything but the instructions and the tools; nothing has changed.
+        """
+        self._options = options
+        self.tell(MannerChanged(options.policy, options.instructions))
+
+    def respond(self, wish: Wish, options: Options | None) -> None:
+        """Ask for an answer; refused with a `Refuse` where there cannot be one, before this returns.
+
+        Args:
+            wish: says what is different about it; its key is not 0, and was never used before.
+            options: of this one answer (tools, sampling, voice, speed, rate); None for the conversation's.
+        """
+        if options is not None:
+            self._wished[wish.key] = options
+        self.tell(Respond(wish))
+
+    def item(self, item_id: str) -> Item | None:
+        """What the history holds under that name now."""
+        return self._conversation.item(item_id)
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer that the client knows of (`TellResponding`) is under way."""
+        return self._conversation.answering
+
+    @property
+    def heard_seconds(self) -> float:
+        """Position of the input's audio clock: seconds of audio that came."""
+        return self._listener.tape.end
 
     async def close(self) -> None:
         """Leave nothing behind, whatever was under way."""

@@ -52,8 +52,18 @@ class Sessions:
         options: Options,
         deliver: Callable[[Notice], None],
         give_up: Callable[[BaseException], None],
+        *,
+        beside: Session | None = None,
     ) -> AsyncIterator[Session]:
         """A conversation; everything it opened is gone when the context is left.
+
+        Args:
+            options: what the client asked for.
+            deliver: takes notices for the client; never blocks.
+            give_up: is told that the conversation cannot go on.
+            beside: a conversation that this one runs beside: an answer that shall not be part of it. It has the same
+                id, is not counted, greets nobody, hears nothing and ends when that one ends. What it is to read comes
+                with its `Wish`.
 
         Raises:
             InvalidArgument: the model has no room for anything but the instructions and the tools.

@@ -16,7 +16,7 @@ from gateway.conversation.history import History
 from gateway.conversation.initiative import BEGINNING, SILENCE, Quiet
 from gateway.conversation.listening import Listening
 from gateway.conversation.memory import MOST_UNANSWERED, Memory
-from gateway.conversation.values import Image, Outcome, Policy, State
+from gateway.conversation.values import Image, Item, Outcome, Policy, State
 
 
 class Conversation:
@@ -51,6 +51,16 @@ class Conversation:
         if (state := self._listening.state) is not None:
             return state
         return State.ANSWERING if self._answering.answer else State.LISTENING
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer that the client knows of is under way."""
+        answer = self._answering.answer
+        return answer is not None and answer.opened
+
+    def item(self, item_id: str) -> Item | None:
+        """What the history holds under that name."""
+        return self._memory.item(item_id)
 
     @property
     def turn(self) -> int:
