@@ -3,12 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import soundfile
-
-from antiphon.client import Conversation
 
 RATE = 16_000
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -48,16 +46,23 @@ def recording(path: Path, start: float = 0.0, end: float | None = None) -> Recor
     )
 
 
+class Listener(Protocol):
+    """Takes what a microphone hears."""
+
+    async def send_audio(self, samples: bytes) -> None:
+        """The next samples, 16-bit mono PCM at `RATE`."""
+
+
 class Microphone:
     """Sends a frame whenever its last sample would have been captured.
 
     Args:
-        conversation: where to.
+        listener: where to; a conversation of our own client is one.
         frame: seconds of audio in a message.
     """
 
-    def __init__(self, conversation: Conversation, frame: float = 0.04) -> None:
-        self._conversation = conversation
+    def __init__(self, listener: Listener, frame: float = 0.04) -> None:
+        self._listener = listener
         self._frame = round(frame * RATE) * 2
         self._waiting = bytearray()
         self._task: asyncio.Task[None] | None = None
@@ -88,6 +93,6 @@ class Microphone:
             await asyncio.sleep(due - loop.time())
             frame = bytes(self._waiting[: self._frame])
             del self._waiting[: self._frame]
-            await self._conversation.send_audio(frame.ljust(self._frame, b"\0"))
+            await self._listener.send_audio(frame.ljust(self._frame, b"\0"))
             self._sent += self._frame
             self.frames += 1

@@ -16,7 +16,8 @@ from rich.console import Console
 from antiphon.client import Client, Conversation, connect
 from antiphon.v1 import conversation_pb2 as pb
 from tests.bench.figures import percentiles, table
-from tests.bench.share import FRAME, processes
+from tests.bench.fronts import FRAME
+from tests.bench.share import processes
 from tests.microphone import QUESTIONS, Microphone, recording
 
 REPLY = "and so on, " * 60
@@ -81,8 +82,8 @@ def _figures(name: str, seconds: Sequence[float]) -> dict[str, Any]:
 async def _measure(count: int, rounds: int) -> Silenced:
     silenced = Silenced()
     async with (
-        processes(REPLY) as (address, _),
-        connect(address) as client,
+        processes(REPLY) as running,
+        connect(running.grpc) as client,
         asyncio.TaskGroup() as group,
     ):
         for index in range(count):

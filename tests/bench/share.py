@@ -11,20 +11,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 from rich.console import Console
 
-from antiphon.client import connect
 from antiphon.supervisor import GrpcHealth
-from antiphon.v1 import conversation_pb2 as pb
-from services.runtime.units import to_seconds
 from tests.bench.figures import percentiles, table
-from tests.microphone import QUESTIONS, Microphone, Recording, recording
-
-FRAME = 0.08
-"""Seconds of audio in a client's message."""
+from tests.bench.fronts import FRAME, Answered, Front, door
+from tests.microphone import QUESTIONS, Recording, recording
 
 GAP = 1.0
 """Seconds of silence after an answer, before the next question."""
@@ -33,11 +29,14 @@ GAP = 1.0
 async def measure(
     console: Console, conversations: list[int], rounds: int
 ) -> dict[str, Any]:
-    """Print and return the figures for so many conversations at once."""
+    """Print and return the figures for so many conversations at once, by each front."""
     rows = []
-    for count in conversations:
-        rows.append(await _measure(count, rounds))
-        console.print(f"{count} conversations: {rows[-1]}", highlight=False)
+    for front in Front:
+        for count in conversations:
+            rows.append(await _measure(front, count, rounds))
+            console.print(
+                f"{front.value}, {count} conversations: {rows[-1]}", highlight=False
+            )
     console.print(
         table(
             "Gateway's own share, stages of zero delay (ms; CPU and messages as named)",
@@ -47,53 +46,46 @@ async def measure(
     return {"frame_ms": FRAME * 1000, "rounds": rounds, "rows": rows}
 
 
-async def _measure(count: int, rounds: int) -> dict[str, Any]:
-    said = recording(QUESTIONS[2])
-    async with processes() as (address, gateway), connect(address) as client:
+async def _measure(front: Front, count: int, rounds: int) -> dict[str, Any]:
+    said = _spaced(recording(QUESTIONS[2]))
+    async with (
+        processes() as running,
+        door(front, running.grpc, running.http) as way_in,
+    ):
         loop = asyncio.get_running_loop()
-        turns: list[pb.TurnEnded] = []
+        turns: list[Answered] = []
         messages = 0
 
         async def converse(index: int) -> None:
             nonlocal messages
             # Spread over a turn, as strangers would be.
             await asyncio.sleep(index / count * 3.0)
-            async with (
-                client.converse() as conversation,
-                Microphone(conversation, FRAME) as microphone,
-            ):
-                received = 0
-                events = aiter(conversation)
+            async with way_in.open() as asker:
                 for _ in range(rounds):
-                    microphone.say(_spaced(said))
-                    async for event in events:
-                        received += 1
-                        if isinstance(event, pb.TurnEnded):
-                            turns.append(event)
-                            break
-                messages += microphone.frames + received
-                await conversation.finish()
+                    if (answered := await asker.ask(said)) is not None:
+                        turns.append(answered)
+                messages += asker.messages
 
-        began, spent = loop.time(), _cpu(gateway)
+        began, spent = loop.time(), _cpu(running.gateway)
         async with asyncio.TaskGroup() as group:
             for index in range(count):
                 group.create_task(converse(index))
-        took, spent = loop.time() - began, _cpu(gateway) - spent
-    answered = [turn.waterfall for turn in turns if turn.HasField("waterfall")]
-    hops = [to_seconds(fall.total) - to_seconds(fall.endpointing) for fall in answered]
-    own = [to_seconds(fall.gateway) for fall in answered]
+        took, spent = loop.time() - began, _cpu(running.gateway) - spent
     return {
+        "front": front.value,
         "conversations": count,
-        "turns": f"{len(answered)}/{count * rounds}",
-        **{
-            f"with stages {name}": value
-            for name, value in percentiles(hops, (50, 99)).items()
-        },
-        **{f"own {name}": value for name, value in percentiles(own, (50, 99)).items()},
+        "turns": f"{len(turns)}/{count * rounds}",
+        **_named("at the client", [turn.heard for turn in turns]),
+        **_named("with stages", [turn.hops for turn in turns]),
+        **_named("own", [turn.own for turn in turns]),
         "CPU s / conversation min": round(spent / (count * took / 60), 3),
         "core %": round(100 * spent / took),
         "client messages / s": round(messages / took),
     }
+
+
+def _named(what: str, seconds: list[float]) -> dict[str, float]:
+    return {f"{what} {n}": value for n, value in percentiles(seconds, (50, 99)).items()}
 
 
 def _spaced(said: Recording) -> Recording:
@@ -107,19 +99,34 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A gateway.
+
+    Attributes:
+        grpc: where it answers gRPC.
+        http: where it answers HTTP.
+        gateway: the process.
+    """
+
+    grpc: str
+    http: str
+    gateway: psutil.Process
+
+
 @asynccontextmanager
-async def processes(reply: str = "Right.") -> AsyncIterator[tuple[str, psutil.Process]]:
-    """A gateway on the last core before scripted stages on the others; its address and process."""
+async def processes(reply: str = "Right.") -> AsyncIterator[Running]:
+    """A gateway on the last core before scripted stages on the others."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     stages = await _start("-m", "tests.bench.scripted", reply, cores=cores[:-1])
     assert stages.stdout is not None
     address = (await stages.stdout.readline()).decode().strip()
-    port = _free_port()
+    port, http_port = _free_port(), _free_port()
     where = [f"--{stage}={address}" for stage in ("stt", "llm", "tts")]
     own = [
         f"--port={port}",
         "--metrics-port=0",
-        "--http-port=0",
+        f"--http-port={http_port}",
         "--max-streams=500",
         "--log-level=warning",
     ]
@@ -130,7 +137,8 @@ async def processes(reply: str = "Right.") -> AsyncIterator[tuple[str, psutil.Pr
         probe = GrpcHealth(f"127.0.0.1:{port}")
         while not await probe.ready():  # noqa: ASYNC110  # a process can only be asked
             await asyncio.sleep(0.1)
-        yield f"127.0.0.1:{port}", psutil.Process(gateway.pid)
+        process = psutil.Process(gateway.pid)
+        yield Running(f"127.0.0.1:{port}", f"http://127.0.0.1:{http_port}", process)
     finally:
         for process in (gateway, stages):
             process.send_signal(signal.SIGTERM)
