@@ -1,0 +1,1 @@
+"""OpenAI's Realtime protocol, over WebSocket and WebRTC (docs/realtime.md)."""
