@@ -7,8 +7,16 @@ import grpc
 import numpy as np
 
 from antiphon.v1.conversation_pb2_grpc import add_ConversationServicer_to_server
+from gateway.access import Access
+from gateway.access.origins import Origins
+from gateway.access.tls import Certificate, load_certificate
+from gateway.fronts.docs import Docs
+from gateway.fronts.gate import Gate
 from gateway.fronts.grpc import GrpcFront
-from gateway.fronts.http import HttpFront
+from gateway.fronts.grpc_gate import GrpcGate
+from gateway.fronts.health import Health
+from gateway.fronts.http import HttpFront, Part
+from gateway.fronts.page import Page
 from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.sessions import Sessions
@@ -34,9 +42,23 @@ class Gateway(Service):
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
+        self._certificate: Certificate | None = None
+
+    @property
+    def credentials(self) -> grpc.ServerCredentials | None:
+        """Of the certificate that the settings name; None before `register`."""
+        return self._certificate.credentials if self._certificate else None
 
     def register(self, server: grpc.aio.Server) -> None:
-        """Add the gRPC front."""
+        """Add the gRPC front, if the settings let anybody in.
+
+        Raises:
+            FailedPrecondition: keys, origins, the certificate or a model are not as they must be; the message says what
+                to set.
+        """
+        self._certificate = load_certificate(self._settings)
+        self._access = Access(self._settings)
+        origins = Origins(self._settings.origins, by_name=not self._access.open)
         self._stages = Stages(
             self._settings.stt, self._settings.llm, self._settings.tts
         )
@@ -45,10 +67,18 @@ class Gateway(Service):
         self._sessions = Sessions(
             self._settings, self._stages, self._voice, self._ending
         )
-        self._http = HttpFront(self._stages, self.admission)
-        add_ConversationServicer_to_server(
-            GrpcFront(self._sessions, self.admission), server
+        self._http = HttpFront(
+            self._parts(),
+            Gate(self._access, origins, self.admission, self._settings.http_streams),
+            self._certificate.context if self._certificate else None,
         )
+        front = GrpcFront(self._sessions, self.admission)
+        add_ConversationServicer_to_server(GrpcGate(front, self._access), server)
+
+    def _parts(self) -> list[Part]:
+        """What is offered over HTTP."""
+        parts: list[Part] = [Health(self._stages, self.admission), Page()]
+        return [*parts, Docs(parts)]
 
     async def start(self) -> None:
         """Warm hearing and the channels, and listen for HTTP."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from gateway.access.limits import Limits
@@ -62,6 +62,12 @@ class GatewaySettings(ServiceSettings):
     api_keys: str = Field(
         "",
         description="further keys, as NAME:sha256:… or sha256:…, with commas between",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="what client secrets are signed with, 32 characters or more, the same for all gateways behind one "
+        "address; unset: made up at each start",
     )
     origins: str = Field(
         "",

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.access.keys import Key, KeyFile, find, parse_variable
 from gateway.access.limits import Clock, Limits, Meter, Usage
+from gateway.access.secrets import PREFIX, Secrets
 from services.runtime import metrics
 from services.runtime.errors import (
     FailedPrecondition,
@@ -30,9 +30,6 @@ NO_KEYS = "none"
 
 ANYONE = "anyone"
 """Who calls where no keys are asked for."""
-
-SECRET_PREFIX = "ek_"
-"""Of client secrets, which are short-lived keys for one kind of conversation."""
 
 SUBPROTOCOL_PREFIX = "openai-insecure-api-key."
 """Browsers cannot set headers of a WebSocket; their stock clients name the key as a subprotocol."""
@@ -66,29 +63,17 @@ class HasHeaders(Protocol):
         ...
 
 
-class SecretReader(Protocol):
-    """Reads client secrets."""
-
-    def read(self, secret: str) -> tuple[str, dict[str, Any]]:
-        """The name of the key that made it, and the session that it opens.
-
-        Raises:
-            Unauthenticated: it is none of ours, or has expired.
-        """
-        ...
-
-
 class Access:
     """Knows the keys, and counts what their holders use.
 
     Args:
         settings: of the gateway.
-        secrets: reads client secrets; None where there are none.
         clock: seconds, never going back.
-        now: the time of day, for keys that expire.
+        now: seconds since 1970, for keys that expire.
 
     Attributes:
         open: whether no keys are asked for.
+        secrets: makes and reads client secrets.
 
     Raises:
         FailedPrecondition: the keys cannot be read, or there are none though others than this machine can reach the
@@ -98,11 +83,11 @@ class Access:
     def __init__(
         self,
         settings: "GatewaySettings",
-        secrets: SecretReader | None = None,
         clock: Clock = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._secrets = secrets
+        secret = settings.secret
+        self.secrets = Secrets(secret.get_secret_value() if secret else "")
         self._clock = clock
         self._now = now
         self._limits = settings.limits()
@@ -118,10 +103,16 @@ class Access:
         Raises:
             Unauthenticated: there is no key, or it is not known, or has expired.
         """
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme and scheme.lower() != "bearer":
-            raise _unknown("the Authorization header must be: Bearer KEY")
-        return self.known(token.strip() or _subprotocol_key(request.headers))
+        token = _bearer(request.headers.get("Authorization", ""))
+        return self.known(token or _subprotocol_key(request.headers))
+
+    def bearer(self, authorization: str) -> Caller:
+        """Who sends such a value of ``Authorization``; empty for none.
+
+        Raises:
+            Unauthenticated: likewise.
+        """
+        return self.known(_bearer(authorization))
 
     def known(self, token: str) -> Caller:
         """Who holds a key or a client secret; empty for none.
@@ -129,18 +120,13 @@ class Access:
         Raises:
             Unauthenticated: likewise.
         """
-        session = None
-        if token.startswith(SECRET_PREFIX) and self._secrets is not None:
+        name, session = ANYONE, None
+        if token.startswith(PREFIX):
             name, session = self._read_secret(token)
-        elif self._keys is None:
-            name = ANYONE
-        else:
-            name = self._holder(token)
         if self._keys is None:
             return Caller(ANYONE, self._limits, session, self._rate)
-        key = next((key for key in self._keys() if key.name == name), None)
-        if key is None or self._expired(key):
-            raise _unknown("the key that this client secret was made with is gone")
+        keys = self._keys()
+        key = self._holder(keys, token) if session is None else self._maker(keys, name)
         return Caller(
             key.name, key.limits, session, key.realtime_rate or self._rate, key.origins
         )
@@ -178,27 +164,32 @@ class Access:
         usage.limits = caller.limits
         return usage
 
-    def _holder(self, token: str) -> str:
+    def _holder(self, keys: tuple[Key, ...], token: str) -> Key:
         if not token:
             raise _unknown("a key is needed: Authorization: Bearer KEY")
-        assert self._keys is not None
-        key = find(self._keys(), token)
+        key = find(keys, token)
         if key is None:
             raise _unknown("this key is not known")
         if self._expired(key):
             raise _unknown("this key has expired")
-        return key.name
+        return key
+
+    def _maker(self, keys: tuple[Key, ...], name: str) -> Key:
+        for key in keys:
+            if key.name == name and not self._expired(key):
+                return key
+        raise _unknown("the key that made this client secret is not valid any more")
 
     def _read_secret(self, token: str) -> tuple[str, dict[str, Any]]:
-        assert self._secrets is not None
         try:
-            return self._secrets.read(token)
+            claims = self.secrets.read(token, self._now())
         except Unauthenticated:
             metrics.ACCESS_REFUSALS.labels("key").inc()
             raise
+        return claims.name, claims.session
 
     def _expired(self, key: Key) -> bool:
-        return key.expires is not None and self._now() >= key.expires
+        return key.expires is not None and self._now() >= key.expires.timestamp()
 
 
 def no_secrets(caller: Caller) -> None:
@@ -280,6 +271,13 @@ def _say(
 def _unknown(message: str) -> Unauthenticated:
     metrics.ACCESS_REFUSALS.labels("key").inc()
     return Unauthenticated(message)
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    if scheme and scheme.lower() != "bearer":
+        raise _unknown("what is sent as authorization must be: Bearer KEY")
+    return token.strip()
 
 
 def _subprotocol_key(headers: Mapping[str, str]) -> str:

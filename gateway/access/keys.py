@@ -8,11 +8,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from gateway.access.limits import Clock, Limits
+from gateway.access.origins import Origin
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
 
@@ -71,6 +80,11 @@ def find(keys: Sequence[Key], presented: str) -> Key | None:
     return found
 
 
+def _origin(text: str) -> str:
+    Origin.parse(text)
+    return text
+
+
 class _Entry(BaseModel):
     """A key in the file."""
 
@@ -79,7 +93,7 @@ class _Entry(BaseModel):
     name: str = Field(min_length=1, max_length=64)
     hash: str = Field(pattern=HASH_PATTERN)
     expires: datetime | date | None = None
-    origins: tuple[str, ...] = ()
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
     realtime_rate: int | None = Field(None, ge=8000, le=48000)
     conversations: int | None = Field(None, ge=1)
     minutes_per_day: float | None = Field(None, gt=0)

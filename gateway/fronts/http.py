@@ -1,30 +1,62 @@
-"""The HTTP front: is the gateway alive, and are its stages there?"""
+"""The HTTP port: one application of several parts, behind one gate."""
 
 import logging
+import ssl
+from collections.abc import Iterable
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from gateway.stages.directory import Stages
-from services.runtime.admission import Admission
+from gateway.fronts.gate import Gate
+from gateway.fronts.openai.errors import errors_as_json
+
+LARGEST_BODY = 26 * 1024 * 1024
+"""Of a request: a recording of 25 MiB, and what stands around it."""
+
+HEAD_SECONDS = 20.0
+"""For a request's head to come, and for the next request on a connection that is kept."""
+
+LAST_REQUESTS_SECONDS = 5.0
+"""For requests in progress when the gateway stops; conversations have been waited for before."""
+
+
+class Part(Protocol):
+    """Something that is offered over HTTP."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it offers. The first line of a handler's docstring says what it does, and is shown to people."""
+        ...
 
 
 class HttpFront:
-    """``/healthz``: this process answers. ``/readyz``: a conversation would be answered, or what is missing.
+    """Listens for HTTP.
 
     Args:
-        stages: whose health counts.
-        admission: tells whether conversations are let in at all.
+        parts: what is offered.
+        gate: stands before ``/v1/``.
+        tls: of the certificate; None for plain HTTP.
     """
 
-    def __init__(self, stages: Stages, admission: Admission) -> None:
-        self._stages = stages
-        self._admission = admission
-        application = web.Application()
-        application.add_routes(
-            [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
+    def __init__(
+        self, parts: Iterable[Part], gate: Gate, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
+        application = web.Application(
+            middlewares=[errors_as_json], client_max_size=LARGEST_BODY
         )
-        self._runner = web.AppRunner(application, access_log=None, logger=_errors())
+        gate.install(application)
+        for part in parts:
+            application.add_routes(part.routes())
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=_errors(),
+            # A client that has left wants no answer any more, and the stages are to stop.
+            handler_cancellation=True,
+            keepalive_timeout=HEAD_SECONDS,
+            shutdown_timeout=LAST_REQUESTS_SECONDS,
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port.
@@ -33,7 +65,7 @@ class HttpFront:
             OSError: it is taken.
         """
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls)
         await site.start()
         chosen: int = self._runner.addresses[0][1]
         return chosen
@@ -41,24 +73,6 @@ class HttpFront:
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        health = await self._stages.health()
-        ready = not self._admission.draining and all(
-            status == "SERVING" for status in health.values()
-        )
-        status = (
-            "draining"
-            if self._admission.draining
-            else "ready"
-            if ready
-            else "not ready"
-        )
-        body = {"status": status, "stages": health}
-        return web.json_response(body, status=200 if ready else 503)
 
 
 def _errors() -> logging.Logger:

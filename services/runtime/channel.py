@@ -13,21 +13,29 @@ _SERVICE_CONFIG = {
 
 
 def open_channel(
-    target: str, max_message_bytes: int = 4 * 1024 * 1024
+    target: str,
+    max_message_bytes: int = 4 * 1024 * 1024,
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> grpc.aio.Channel:
-    """A channel to all replicas behind ``target``, each RPC to the next healthy one."""
-    return grpc.aio.insecure_channel(
-        target,
-        options=(
-            ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_send_message_length", max_message_bytes),
-            ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.initial_reconnect_backoff_ms", 200),
-            ("grpc.min_reconnect_backoff_ms", 5_000),
-            ("grpc.max_reconnect_backoff_ms", 500),
-            ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-        ),
+    """A channel to all replicas behind ``target``, each RPC to the next healthy one.
+
+    Args:
+        target: where they are.
+        max_message_bytes: the largest message, either way.
+        credentials: for TLS; None for none.
+    """
+    options = (
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 5_000),
+        ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     )
+    if credentials is not None:
+        return grpc.aio.secure_channel(target, credentials, options=options)
+    return grpc.aio.insecure_channel(target, options=options)

@@ -50,6 +50,15 @@ class Service(ABC):
         """Set by the service when it can do no more work: the process drains, and leaves with status 1."""
         return asyncio.Event()
 
+    @property
+    def credentials(self) -> grpc.ServerCredentials | None:
+        """What its port shows to clients; None for no TLS.
+
+        Raises:
+            AntiphonError: it cannot be had; the message says what to do.
+        """
+        return None
+
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicers to the server."""
@@ -106,7 +115,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         (*service.full_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
     )
     service.register(server)
-    port = bind(server, settings)
+    port = bind(server, settings, service.credentials)
     await server.start()
     # Where it cannot start, for those who ask how it does; gRPC would write a traceback for each.
     grace = LAST_MESSAGES_SECONDS
@@ -178,8 +187,17 @@ def create_server(settings: ServiceSettings, admission: Admission) -> grpc.aio.S
     )
 
 
-def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+def bind(
+    server: grpc.aio.Server,
+    settings: ServiceSettings,
+    credentials: grpc.ServerCredentials | None = None,
+) -> int:
     """Take the port that the settings name.
+
+    Args:
+        server: to listen there.
+        settings: with the host and the port.
+        credentials: for TLS; None for none.
 
     Returns:
         The port, also where the settings left the choice open.
@@ -187,8 +205,11 @@ def bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     Raises:
         OSError: it is taken.
     """
+    address = f"{_bracketed(settings.host)}:{settings.port}"
     try:
-        return server.add_insecure_port(f"{_bracketed(settings.host)}:{settings.port}")
+        if credentials is not None:
+            return server.add_secure_port(address, credentials)
+        return server.add_insecure_port(address)
     except RuntimeError:
         raise cannot_listen(settings, "port") from None
 

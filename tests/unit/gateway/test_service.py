@@ -8,10 +8,12 @@ from pathlib import Path
 import grpc
 import pytest
 
+from gateway.access import Access
+from gateway.access.origins import Origins
+from gateway.fronts.gate import Gate
 from gateway.fronts.http import HttpFront
 from gateway.service import Gateway
 from gateway.settings import GatewaySettings
-from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
 from services.runtime.errors import FailedPrecondition
 from services.runtime.models import catalogue
@@ -104,8 +106,9 @@ async def test_a_taken_http_port_is_named_with_its_variable() -> None:
 async def test_what_is_no_http_is_refused_without_a_log(
     sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stages = Stages("[::1]:1", "[::1]:1", "[::1]:1")
-    front = HttpFront(stages, Admission(1))
+    settings = GatewaySettings()
+    gate = Gate(Access(settings), Origins("", by_name=False), Admission(1), 1)
+    front = HttpFront([], gate)
     port = await front.start("127.0.0.1", 0)
     with caplog.at_level(logging.INFO):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -113,6 +116,5 @@ async def test_what_is_no_http_is_refused_without_a_log(
         answer = await reader.readline()
         writer.close()
         await front.stop()
-    await stages.close()
     assert b" 400 " in answer
     assert not caplog.records
