@@ -10,68 +10,60 @@ ABANDONED = '{"error": "The user went on before there was a result."}'
 OVERDUE = '{"error": "There was no result in time."}'
 """Stands for a result that was waited for in vain."""
 
-Result = tuple[str, str]
-"""Id of the call, and content."""
+PENDING = '{"status": "There is no result yet."}'
+"""Stands for a result that is still waited for, while the assistant says something else."""
 
 
 class Calls:
-    """Which calls are open, and which results have come."""
+    """Which calls are open, and whether all that were have come back."""
 
     def __init__(self) -> None:
         self._open: set[str] = set()
-        self._returned: list[Result] = []
-        self._abandoned: set[str] = set()
-
-    def copied(self) -> "Calls":
-        """The same calls and results; what becomes of either does not change the other."""
-        calls = Calls()
-        calls._open, calls._abandoned = set(self._open), set(self._abandoned)
-        calls._returned = list(self._returned)
-        return calls
+        self._returned: set[str] = set()
 
     def ask(self, call: ToolCall) -> None:
         """The model asks for a function to be called."""
         self._open.add(call.id)
 
-    def take(self, call_id: str, content: str) -> bool:
-        """A result came; returns whether it was for a call that is, or was, open."""
-        if call_id in self._open:
-            self._open.discard(call_id)
-            self._returned.append((call_id, content))
-            return True
-        return call_id in self._abandoned
+    def take(self, call_id: str) -> bool:
+        """A result came; returns whether it was waited for."""
+        if call_id not in self._open:
+            return False
+        self._open.discard(call_id)
+        self._returned.add(call_id)
+        return True
 
-    def all_returned(self) -> list[Result]:
-        """The results, once there is one for every call; nothing before that."""
-        if self._open:
-            return []
-        results, self._returned = self._returned, []
-        return results
+    def all_returned(self) -> bool:
+        """Whether results have come and none is missing; true but once."""
+        if self._open or not self._returned:
+            return False
+        self._returned.clear()
+        return True
 
     @property
     def waiting(self) -> bool:
         """Whether a result is missing."""
         return bool(self._open)
 
-    def expire(self) -> None:
-        """Wait no longer, and go on with a stand-in for each result that is missing."""
-        self._returned += [(call_id, OVERDUE) for call_id in sorted(self._open)]
-        self._abandoned |= self._open
-        self._open.clear()
+    @property
+    def open(self) -> frozenset[str]:
+        """Ids of the calls whose results are waited for."""
+        return frozenset(self._open)
 
-    def abandon(self) -> list[Result]:
-        """Wait no longer: the results that came, and a stand-in for each that did not."""
-        results = self._returned + [
-            (call_id, ABANDONED) for call_id in sorted(self._open)
-        ]
-        self._abandoned |= self._open
+    def expire(self) -> frozenset[str]:
+        """Wait no longer, and go on without the results that are missing; returns the ids of their calls."""
+        missing = self.open
+        self._returned |= missing
         self._open.clear()
-        self._returned = []
-        return results
+        return missing
 
-    def forget(self, calls: Iterable[ToolCall]) -> None:
-        """These were made by an answer that was given up; their results are nobody's."""
-        gone = {call.id for call in calls}
+    def abandon(self) -> None:
+        """Wait no longer: the user went on."""
+        self._open.clear()
+        self._returned.clear()
+
+    def forget(self, calls: Iterable[str]) -> None:
+        """These are nobody's any more, nor are their results."""
+        gone = set(calls)
         self._open -= gone
-        self._abandoned |= gone
-        self._returned = [result for result in self._returned if result[0] not in gone]
+        self._returned -= gone

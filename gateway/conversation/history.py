@@ -1,33 +1,25 @@
-"""What has been said, as the model is to read it.
+"""What has been said, item by item.
 
 Only what was heard is kept of a reply: a model that believes to have said what nobody heard confuses people.
 """
 
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.conversation.values import Image, Speaker, ToolCall
+from gateway.conversation.calls import OVERDUE, PENDING
+from gateway.conversation.prompt import Message, rendered
+from gateway.conversation.values import Item, Speaker
+
+__all__ = ["GONE", "History", "Message", "beginning", "within"]
 
 GONE = "(A picture that is not shown any more.)"
-"""Stands for a user's message that was nothing but pictures, once they are forgotten."""
+"""Stands for a user's item that was nothing but pictures, once they are forgotten."""
 
+_MOST_RESERVED = 64
+"""Ids that are kept for items to come; whatever an older one was for has come to nothing."""
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a prompt.
-
-    Attributes:
-        speaker: who says it.
-        text: may be empty where there are images or tool calls.
-        images: shown with it.
-        tool_calls: asked for with it.
-        tool_call_id: on a tool's message, the call that it answers.
-    """
-
-    speaker: Speaker
-    text: str = ""
-    images: tuple[Image, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str = ""
+_USERS = (Speaker.USER, Speaker.SYSTEM)
 
 
 @dataclass(slots=True)
@@ -36,152 +28,203 @@ class History:
 
     Attributes:
         instructions: said to the model before everything else; empty for none.
-        most_messages: kept; beyond them the oldest leave, whole exchanges, down to half.
+        most_items: kept; beyond them the oldest leave, whole exchanges, down to half.
         most_image_bytes: pictures kept; beyond them the oldest are forgotten, so that a prompt fits into a message.
+        prefix: of the numbers in the ids that are made up here.
     """
 
     instructions: str
-    most_messages: int = 400
+    most_items: int = 400
     most_image_bytes: int = 3 * 1024 * 1024
-    _messages: list[Message] = field(default_factory=list)
-    _reply_index: int | None = None
-    _unheard: bool = False
-
-    def copied(self) -> "History":
-        """The same messages; what is added to either is not added to the other."""
-        return replace(self, _messages=list(self._messages))
+    prefix: str = ""
+    _items: list[Item] = field(default_factory=list)
+    _overdue: set[str] = field(default_factory=set)
+    _made_up: int = 0
+    _reserved: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_RESERVED))
 
     def beginning(self) -> tuple[Message, ...]:
         """What every prompt begins with."""
-        return (
-            (Message(Speaker.SYSTEM, self.instructions),) if self.instructions else ()
-        )
+        return beginning(self.instructions)
 
-    def messages(self) -> tuple[Message, ...]:
-        """What was said, oldest first."""
-        return tuple(self._messages)
+    def messages(
+        self, then: tuple[Item, ...] = (), open_calls: Collection[str] = ()
+    ) -> tuple[Message, ...]:
+        """What was said as a model is to read it, oldest first.
 
-    def add_user(self, text: str, images: tuple[Image, ...] = ()) -> None:
-        """The user says or shows something.
-
-        Joined to what they said just before, if nobody answered that: models want the roles to alternate.
+        Args:
+            then: said behind all that is here, supposedly; what has to leave for it, is left out.
+            open_calls: ids of those whose results are still waited for.
         """
-        said = Message(Speaker.USER, text, images)
-        self._unheard = False
-        if self._messages and self._messages[-1].speaker is Speaker.USER:
-            self._messages[-1] = _joined(self._messages[-1], said)
+        items = (*self._items, *then)
+        leaving = _leaving(items, self.most_items, len(items) - 1) if then else 0
+        missing = dict.fromkeys(self._overdue, OVERDUE)
+        missing |= dict.fromkeys(open_calls, PENDING)
+        return tuple(rendered(items[leaving:], missing))
+
+    # --- items --------------------------------------------------------------------------------------------
+
+    @property
+    def last_id(self) -> str | None:
+        """Of the last item; None where there is none."""
+        return self._items[-1].id if self._items else None
+
+    @property
+    def full(self) -> bool:
+        """Whether there are twice as many items as are kept, and none can leave: the newest exchange is too long."""
+        return len(self._items) >= 2 * self.most_items
+
+    def item(self, item_id: str) -> Item | None:
+        """The item of that name."""
+        return next((item for item in self._items if item.id == item_id), None)
+
+    def before(self, item_id: str) -> str | None:
+        """Id of the item that precedes the one named; None where it is the first, or there is none of that name."""
+        index = self._index(item_id)
+        return self._items[index - 1].id if index else None
+
+    def reserve(self) -> str:
+        """An id for an item to come, which no other item has or gets."""
+        while True:
+            self._made_up += 1
+            item_id = f"item_{self.prefix}{self._made_up}"
+            if self.item(item_id) is None:
+                self._reserved.append(item_id)
+                return item_id
+
+    def taken(self, item_id: str) -> bool:
+        """Whether an item has the id, or is to have it."""
+        return item_id in self._reserved or self.item(item_id) is not None
+
+    def put(self, item: Item, after: str | None = None) -> None:
+        """Put an item behind the one named ``after``: None for the end, and `ROOT`, or one that is gone, for the beginning."""
+        if item.id in self._reserved:
+            self._reserved.remove(item.id)
+        if after is None:
+            self._items.append(item)
         else:
-            self._messages.append(said)
-        self._forget_oldest()
-        if images:
-            self._forget_pictures()
+            index = self._index(after)
+            self._items.insert(0 if index is None else index + 1, item)
+        if item.call is not None:
+            self._overdue.discard(item.call.id)
+        if item.images:
+            self._items = within(self._items, self.most_image_bytes)
+
+    def change(self, item: Item) -> None:
+        """Put an item in the place of the one of the same name; without one this does nothing."""
+        index = self._index(item.id)
+        if index is not None:
+            self._items[index] = item
+
+    def remove(self, item_id: str) -> Item | None:
+        """Forget an item; returns it, or None where there is none of that name."""
+        index = self._index(item_id)
+        return None if index is None else self._items.pop(index)
+
+    def _index(self, item_id: str) -> int | None:
+        for index, item in enumerate(self._items):
+            if item.id == item_id:
+                return index
+        return None
+
+    # --- what is known of them ----------------------------------------------------------------------------
+
+    def give_up(self, call_ids: Collection[str]) -> None:
+        """There was no result of these calls in time."""
+        known = {item.call.id for item in self._items if item.call is not None}
+        self._overdue = (self._overdue | set(call_ids)) & known
+
+    def awaits(self, call_id: str) -> bool:
+        """Whether a call of that id was asked for, and the last one of them has no result."""
+        for item in reversed(self._items):
+            if item.speaker is Speaker.TOOL and item.call_id == call_id:
+                return False
+            if item.call is not None and item.call.id == call_id:
+                return True
+        return False
 
     def unanswered(self) -> int:
         """Characters that the user said or wrote since somebody last answered."""
-        last = self._messages[-1] if self._messages else None
-        return (
-            len(last.text) if last is not None and last.speaker is Speaker.USER else 0
-        )
+        characters = 0
+        for item in reversed(self._items):
+            if item.speaker in _USERS:
+                characters += len(item.text)
+            elif item.speaker is Speaker.ASSISTANT and (item.text or item.call):
+                break
+        return characters
 
-    def drop_unanswered(self) -> None:
-        """Forget what the user said last: no model can read it, and the next prompt would hold it again."""
-        if self._messages and self._messages[-1].speaker is Speaker.USER:
-            del self._messages[-1]
+    # --- forgetting ---------------------------------------------------------------------------------------
 
-    def add_reply(self, text: str, calls: tuple[ToolCall, ...] = ()) -> None:
-        """The assistant was heard saying ``text``, or called tools; without either nothing is kept."""
-        if text or calls:
-            self._messages.append(Message(Speaker.ASSISTANT, text, tool_calls=calls))
-            self._reply_index = len(self._messages) - 1
+    def drop_unanswered(self, last: str) -> list[str]:
+        """Forget what the user said last, up to the item ``last``; returns the ids of what is forgotten.
 
-    def nothing_heard(self) -> None:
-        """There was a reply, and nothing of it was heard, it seems: it is the last one, and the one before stays."""
-        self._reply_index = None
-        self._unheard = True
-
-    def add_tool_result(self, call_id: str, content: str) -> None:
-        """A tool gave something back; it stands behind its call, whatever was said since."""
-        index = len(self._messages)
-        for i, message in enumerate(self._messages):
-            if any(call.id == call_id for call in message.tool_calls):
-                index = i + 1
-        while (
-            index < len(self._messages)
-            and self._messages[index].speaker is Speaker.TOOL
-        ):
-            index += 1
-        self._messages.insert(
-            index, Message(Speaker.TOOL, content, tool_call_id=call_id)
-        )
-
-    def cut_reply(self, text: str) -> None:
-        """Of the last reply only ``text`` was heard, it turns out. Without a last reply this does nothing.
-
-        One of which nothing seemed to be heard comes back, as long as the user has not gone on: then what they said
-        before and after it is one message.
+        No model can read it, and the next prompt would hold it again.
         """
-        index = self._reply_index
-        if index is None:
-            if self._unheard:
-                self.add_reply(text)
-            return
-        if text or self._messages[index].tool_calls:
-            self._messages[index] = replace(self._messages[index], text=text)
-            return
-        self._reply_index = None
-        del self._messages[index]
-        if 0 < index < len(self._messages):
-            before, after = self._messages[index - 1 : index + 1]
-            if before.speaker is after.speaker is Speaker.USER:
-                self._messages[index - 1 : index + 1] = [_joined(before, after)]
+        index = self._index(last)
+        dropped: list[str] = []
+        while index is not None and index >= 0:
+            item = self._items[index]
+            if item.speaker not in _USERS:
+                break
+            if item.text or item.images:
+                dropped.append(item.id)
+                del self._items[index]
+            index -= 1
+        return dropped[::-1]
 
-    def _forget_oldest(self) -> None:
-        """Drop exchanges from the front when there are too many, so that a prompt begins with the user.
+    def forget_oldest(self, kept: Collection[str], open_calls: Collection[str]) -> None:
+        """Drop exchanges from the front when there are too many items.
 
         Down to half at once: each time, what upstreams have cached of the prompt is worth nothing.
+
+        Args:
+            kept: ids of items that have to stay, and all behind them.
+            open_calls: ids of calls, for which the same holds.
         """
-        if len(self._messages) <= self.most_messages:
-            return
-        while len(self._messages) > self.most_messages // 2:
-            starts = [
-                i
-                for i, message in enumerate(self._messages[: self._first_open_call()])
-                if message.speaker is Speaker.USER and i > 0
-            ]
-            if not starts:
-                return
-            del self._messages[: starts[0]]
-            if self._reply_index is not None:
-                self._reply_index = (
-                    index if (index := self._reply_index - starts[0]) >= 0 else None
-                )
-
-    def _first_open_call(self) -> int:
-        """Index of the first message with a call that has no result yet; that of the end where there is none."""
-        answered = {message.tool_call_id for message in self._messages}
-        for index, message in enumerate(self._messages):
-            if any(call.id not in answered for call in message.tool_calls):
-                return index
-        return len(self._messages)
-
-    def _forget_pictures(self) -> None:
-        room = self.most_image_bytes
-        for index in reversed(range(len(self._messages))):
-            kept: list[Image] = []
-            for image in reversed(self._messages[index].images):
-                room -= len(image.data)
-                if room >= 0:
-                    kept.insert(0, image)
-            if len(kept) < len(self._messages[index].images):
-                text = self._messages[index].text or GONE
-                self._messages[index] = replace(
-                    self._messages[index], text=text, images=tuple(kept)
-                )
+        latest = next(
+            (
+                index
+                for index, item in enumerate(self._items)
+                if item.id in kept or (item.call and item.call.id in open_calls)
+            ),
+            len(self._items) - 1,
+        )
+        del self._items[: _leaving(self._items, self.most_items, latest)]
 
 
-def _joined(first: Message, second: Message) -> Message:
-    return replace(
-        first,
-        text=f"{first.text} {second.text}".strip(),
-        images=first.images + second.images,
-    )
+def beginning(instructions: str) -> tuple[Message, ...]:
+    """What a prompt with these instructions begins with."""
+    return (Message(Speaker.SYSTEM, instructions),) if instructions else ()
+
+
+def within(items: Sequence[Item], most_image_bytes: int) -> list[Item]:
+    """The items without their oldest pictures, where there are more than so many bytes of them."""
+    room = most_image_bytes
+    found: list[Item] = []
+    for item in reversed(items):
+        images = []
+        for image in reversed(item.images):
+            room -= len(image.data)
+            if room >= 0:
+                images.append(image)
+        if len(images) < len(item.images):
+            images.reverse()
+            item = replace(item, text=item.text or GONE, images=tuple(images))
+        found.append(item)
+    found.reverse()
+    return found
+
+
+def _leaving(items: Sequence[Item], most: int, latest: int) -> int:
+    """How many of the oldest items leave where there are more than ``most``; the one at ``latest`` has to stay."""
+    if len(items) <= most:
+        return 0
+    starts = [
+        index
+        for index in range(1, latest + 1)
+        if items[index].speaker in _USERS and items[index - 1].speaker not in _USERS
+    ]
+    for start in starts:
+        if len(items) - start <= most // 2:
+            return start
+    # The last exchange is longer than half; where it is longer than the whole, it does not stay whole.
+    return max(starts[-1] if starts else 0, min(latest, len(items) - most))
