@@ -1,7 +1,7 @@
 """Requests' bodies, read with a limit and checked field by field."""
 
 import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,9 +15,9 @@ Model = TypeVar("Model", bound="Body")
 
 
 class Body(BaseModel):
-    """A request's fields; one that is not known is refused, since nothing would come of it."""
+    """Fields of a JSON object; one that is not known is refused, since nothing would come of it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 async def read_json(request: web.Request, model: type[Model]) -> Model:
@@ -36,45 +36,60 @@ async def read_json(request: web.Request, model: type[Model]) -> Model:
         fields = json.loads(received)
     except (ValueError, RecursionError):
         raise InvalidArgument("", "the body is not JSON") from None
+    if b"\\ud" in received.lower():
+        _check_characters(fields)
     return check(model, fields)
 
 
 def check(model: type[Model], fields: object) -> Model:
-    """Fields from outside as a model of them; those that are null count as absent.
+    """Fields from outside as a model of them.
 
     Raises:
         InvalidArgument: the first one that is not allowed to be what it is.
     """
     try:
-        return model.model_validate(_without_nulls(fields))
+        return model.model_validate(fields)
     except RecursionError:
         raise InvalidArgument("", "the body is nested too deeply") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise InvalidArgument(_path(first["loc"]), _problem(first)) from None
+        # Where a field may be of several kinds, each of them has something to say; the one that got furthest was meant.
+        found = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
+        path = _path(found["loc"], fields)
+        match found["type"]:
+            case "extra_forbidden":
+                raise InvalidArgument(path, "is not known here") from None
+            case "missing":
+                raise InvalidArgument(path, "is required") from None
+            case "union_tag_invalid" | "union_tag_not_found":
+                context = found["ctx"]
+                tag = str(context["discriminator"]).strip("'")
+                raise InvalidArgument(
+                    f"{path}.{tag}",
+                    "is missing or not known",
+                    context.get("expected_tags", ()),
+                ) from None
+            case _:
+                problem = found["msg"]
+                raise InvalidArgument(path, problem[:1].lower() + problem[1:]) from None
 
 
-def _problem(found: Any) -> str:
-    if found["type"] == "extra_forbidden":
-        return "is not a field that is known here"
-    if found["type"] == "missing":
-        return "is required"
-    message: str = found["msg"]
-    return message[:1].lower() + message[1:]
+def _check_characters(fields: object) -> None:
+    """JSON can write half a character (RFC 8259, section 8.2); nothing behind here can."""
+    try:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(
+            "", "the body holds half a surrogate pair, which is no character"
+        ) from None
 
 
-def _without_nulls(fields: object) -> object:
-    if isinstance(fields, dict):
-        return {name: value for name, value in fields.items() if value is not None}
-    return fields
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """As in ``messages[0].content``."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{part}" if path else part
+def _path(location: tuple[int | str, ...], fields: object) -> str:
+    """As in ``messages[0].content``, without the kinds of field that pydantic tried."""
+    path, here = "", fields
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(part, int) and isinstance(here, list):
+            path, here = f"{path}[{part}]", here[part]
+        elif isinstance(here, dict) and (part in here or last):
+            path, here = f"{path}.{part}" if path else str(part), here.get(part)
     return path
