@@ -134,7 +134,7 @@ class ResponseAudioOutput(Wire):
 class AudioOutput(ResponseAudioOutput):
     """What the client gets."""
 
-    speed: Annotated[float, AfterValidator(between(0.25, 1.5))] | None = None
+    speed: Annotated[float, AfterValidator(between(0.5, 2.0))] | None = None
 
 
 class Audio(Wire):

@@ -1,21 +1,20 @@
 """What is wrong, in the words of the Realtime protocol: the `error` event and its codes.
 
-Kinds (``type``) are OpenAI's. Codes are theirs where theirs are known; the rest name the thing in the same manner.
+Kinds (``type``) are OpenAI's. Codes are theirs where theirs are known; the rest name the thing in the same manner. What
+is wrong with the gateway or a stage has the type and the code that it has over HTTP (`gateway.fronts.openai.errors`).
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
-import grpc
-
 from gateway.conversation.values import Refusal
-from services.runtime.errors import AntiphonError, Full, InvalidArgument
+from gateway.fronts.openai.errors import NotFound, shape
+from services.runtime.errors import AntiphonError, InvalidArgument
 
 INVALID_REQUEST = "invalid_request_error"
 SERVER = "server_error"
 RATE_LIMIT = "rate_limit_error"
-AUTHENTICATION = "authentication_error"
 
 INVALID_JSON = "invalid_json"
 UNKNOWN_EVENT = "unknown_event"
@@ -23,7 +22,6 @@ UNKNOWN_PARAMETER = "unknown_parameter"
 MISSING_PARAMETER = "missing_required_parameter"
 INVALID_VALUE = "invalid_value"
 NOT_SUPPORTED = "not_supported"
-MODEL_NOT_FOUND = "model_not_found"
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 
 LONGEST_MESSAGE = 1_000
@@ -40,17 +38,6 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOTHING_HEARD: "input_audio_buffer_commit_empty",
 }
 """The code of what a conversation refuses."""
-
-_CODES: dict[grpc.StatusCode, tuple[str, str]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: (INVALID_REQUEST, INVALID_VALUE),
-    grpc.StatusCode.RESOURCE_EXHAUSTED: (RATE_LIMIT, "rate_limit_exceeded"),
-    grpc.StatusCode.UNAUTHENTICATED: (AUTHENTICATION, "invalid_api_key"),
-    grpc.StatusCode.PERMISSION_DENIED: (INVALID_REQUEST, "permission_denied"),
-    grpc.StatusCode.UNAVAILABLE: (SERVER, "service_unavailable"),
-    grpc.StatusCode.DEADLINE_EXCEEDED: (SERVER, "timeout"),
-    grpc.StatusCode.FAILED_PRECONDITION: (SERVER, "failed_precondition"),
-    grpc.StatusCode.CANCELLED: (SERVER, "cancelled"),
-}
 
 _PARAMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), param)
@@ -132,23 +119,23 @@ def from_antiphon(
         event_id: the client's name of the event that caused it.
         within: where the protocol has what the contract calls the config: ``session`` or ``response``.
     """
-    kind, code = _CODES.get(error.code, (SERVER, "internal_error"))
-    if isinstance(error, Full):
-        kind, code = SERVER, "overloaded"
-    if not isinstance(error, InvalidArgument):
-        return WireError(error.message, type=kind, code=code, event_id=event_id)
-    param = _param(error.field, within)
-    if param == f"{within}.model":
-        code = MODEL_NOT_FOUND
-    message = f"{param} {error.problem}" if param else error.message
-    return WireError(message, type=kind, code=code, param=param, event_id=event_id)
+    looks = shape(error)
+    message, param = error.message, None
+    if isinstance(error, InvalidArgument) and error.field:
+        param = _param(error.field, within)
+        message = f"{param}: {error.problem}"
+    elif isinstance(error, NotFound) and error.param:
+        param = f"{within}.{error.param}"
+    return WireError(
+        message, type=looks.type, code=looks.code, param=param, event_id=event_id
+    )
 
 
-def _param(field: str, within: str) -> str | None:
+def _param(field: str, within: str) -> str:
     for pattern, param in _PARAMS:
         if found := pattern.fullmatch(field):
             return f"{within}.{found.expand(param)}"
-    return field or None
+    return field
 
 
 def shortened(text: str, longest: int = LONGEST_ECHO) -> str:

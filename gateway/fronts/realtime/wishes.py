@@ -1,55 +1,48 @@
-"""What a client of the Realtime protocol wants, as the gateway's own options and wishes; and the other way round."""
+"""What a client of the Realtime protocol wants of one answer, as a wish of the conversation's."""
 
 from collections.abc import Callable
-from typing import Any
 
 from gateway.conversation.values import Item, Wish
 from gateway.fronts.realtime.fields import RealtimeSession
-from gateway.fronts.realtime.formats import AudioFormatSpec
+from gateway.fronts.realtime.manner import (
+    DEFAULT_RATE,
+    input_format,
+    output_format,
+    to_options,
+)
 from gateway.fronts.realtime.new_items import InputItem
-from gateway.fronts.realtime.schema import ResponseCreate
+from gateway.fronts.realtime.schema import ResponseCreate, ResponseParams
+from gateway.fronts.realtime.session_object import session_object
 from gateway.options import Options
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Abilities
 
-DEFAULT_RATE = 24_000
-"""Hz, where a client names none; the protocol's own."""
+_RESPONSE_FIELDS = {
+    "instructions",
+    "output_modalities",
+    "audio",
+    "tools",
+    "tool_choice",
+    "max_output_tokens",
+    "temperature",
+}
+"""Of a response, that a session has too."""
+
+_OPTIONS = _RESPONSE_FIELDS - {"instructions", "output_modalities"}
+"""Of these, those that no `Wish` says."""
 
 
-def input_format(session: RealtimeSession, rate: int = DEFAULT_RATE) -> AudioFormatSpec:
-    """How the client's audio comes; for an `Inlet`."""
-    raise NotImplementedError
-
-
-def output_format(
-    session: RealtimeSession, rate: int = DEFAULT_RATE
-) -> AudioFormatSpec:
-    """How the client wants audio; for an `Outlet`."""
-    raise NotImplementedError
-
-
-def to_options(
-    session: RealtimeSession,
-    settings: GatewaySettings,
-    abilities: Abilities,
-    rate: int = DEFAULT_RATE,
-    within: str = "session",
-) -> Options:
-    """How the conversation is to be held, with every default filled in.
-
-    The input rate is that of an `Inlet`, whatever the wire's; the output rate is the wire's.
-
-    Args:
-        session: what the client asked for.
-        settings: of the gateway.
-        abilities: of the stages; one that could not be asked is trusted to refuse what it cannot do.
-        rate: of PCM where the client names none, in Hz: a setting, or one of the key.
-        within: path of the session in the event, for errors.
+def response_session(
+    event: ResponseCreate, session: RealtimeSession
+) -> RealtimeSession:
+    """The session as it is for the one response: its format, voice, modalities and so on.
 
     Raises:
-        WireError: a stage cannot do what is asked for; names what it can.
+        WireError: a field is not allowed to be what it is.
     """
-    raise NotImplementedError
+    params = event.response or ResponseParams()
+    said = params.model_dump(exclude_none=True, include=_RESPONSE_FIELDS)
+    return session.merged(said, "response")
 
 
 def to_wish(
@@ -79,38 +72,28 @@ def to_wish(
     Raises:
         WireError: it cannot be had.
     """
-    raise NotImplementedError
+    params = event.response or ResponseParams()
+    options = None
+    if any(getattr(params, name) is not None for name in _OPTIONS):
+        own = response_session(event, session)
+        options = to_options(own, settings, abilities, rate, "response")
+    items = None
+    if params.input is not None:
+        items = tuple(
+            item_of(item, f"response.input[{index}]")
+            for index, item in enumerate(params.input)
+        )
+    modalities = params.output_modalities
+    spoken = None if modalities is None else modalities == ("audio",)
+    return Wish(key, params.instructions, spoken, items), options
 
 
-def response_session(
-    event: ResponseCreate, session: RealtimeSession
-) -> RealtimeSession:
-    """The session as it is for the one response: its format, voice, modalities and so on.
-
-    Raises:
-        WireError: a field is not allowed to be what it is.
-    """
-    raise NotImplementedError
-
-
-def session_object(
-    session: RealtimeSession,
-    settings: GatewaySettings,
-    abilities: Abilities,
-    id: str,
-    rate: int = DEFAULT_RATE,
-    expires_at: int | None = None,
-) -> dict[str, Any]:
-    """The ``session`` of ``session.created`` and ``session.updated``: what is in force, every default filled in.
-
-    Names are those of what really answers: the model's alias, the voice that speaks, the model that transcribes.
-
-    Args:
-        session: what the client asked for; `to_options` takes it.
-        settings: of the gateway.
-        abilities: of the stages.
-        id: of the session, such as ``sess_1``.
-        rate: of PCM where the client names none, in Hz.
-        expires_at: when it ends at the latest, in Unix seconds; None for never.
-    """
-    raise NotImplementedError
+__all__ = [
+    "DEFAULT_RATE",
+    "input_format",
+    "output_format",
+    "response_session",
+    "session_object",
+    "to_options",
+    "to_wish",
+]
