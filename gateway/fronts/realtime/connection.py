@@ -1,54 +1,57 @@
 """One Realtime connection, whatever carries it: a client's events in, the conversation's events out."""
 
-from typing import Any, Protocol
+import asyncio
+from contextlib import suppress
 
-from gateway.conversation.values import Ending
-from gateway.fronts.realtime.schema import RealtimeSession
+from gateway.access import Meter
+from gateway.conversation import commands as c
+from gateway.conversation.values import Ending, Outcome
+from gateway.fronts.realtime import schema
+from gateway.fronts.realtime.beside import Beside
+from gateway.fronts.realtime.client_events import Clerk
+from gateway.fronts.realtime.errors import (
+    INVALID_JSON,
+    INVALID_REQUEST,
+    SERVER,
+    WireError,
+    from_antiphon,
+)
+from gateway.fronts.realtime.fields import RealtimeSession
+from gateway.fronts.realtime.holding import Holding
+from gateway.fronts.realtime.outbox import Outbox
+from gateway.fronts.realtime.responses import Response
+from gateway.fronts.realtime.server_events import truncated
+from gateway.fronts.realtime.sound import Sound
+from gateway.fronts.realtime.transport import Event, Transport
+from gateway.fronts.realtime.wishes import DEFAULT_RATE
+from gateway.session import Session
 from gateway.sessions import Sessions
+from services.runtime.errors import AntiphonError, TooMuch
 
-Event = dict[str, Any]
-"""One event of the wire, as it goes into JSON."""
+STUCK_SECONDS = 30.0
+"""For a client to take one event."""
 
+LAST_EVENT_SECONDS = 1.0
+"""For it to take the one that says why there will be no more."""
 
-class Transport(Protocol):
-    """What carries a connection: a WebSocket, or a data channel beside two tracks of audio.
-
-    Attributes:
-        audio_in_events: whether audio comes and goes in events. Where not, `Connection.hear` takes what comes, and
-            `play` gets what goes; only then `rate`, `lead`, `play`, `stop_playing` and `duck` are used.
-        rate: of what is played, in Hz.
-        lead: seconds that audio is let out ahead of real time; None for as the settings say.
-    """
-
-    audio_in_events: bool
-    rate: int
-    lead: float | None
-
-    async def send(self, event: Event) -> None:
-        """One server event, in order; may wait for a slow client."""
-
-    def play(self, samples: bytes) -> None:
-        """PCM16 mono at `rate`, behind what is still to be played; never blocks."""
-
-    def stop_playing(self) -> None:
-        """Drop what has not been played."""
-
-    def duck(self, ducked: bool) -> None:
-        """Play quietly, or as loud as before."""
-
-
-class Meter(Protocol):
-    """Counts what a client uses against its limits."""
-
-    def message(self, size: int) -> None:
-        """One message of ``size`` bytes.
-
-        Raises:
-            TooMuch: it is one too many, or too large.
-        """
-
-    def rate_limits(self) -> list[dict[str, Any]]:
-        """What is left, as ``rate_limits.updated`` says it; empty where nothing is limited."""
+_ENDINGS = {
+    Ending.DRAINING: (
+        SERVER,
+        "service_unavailable",
+        "this gateway is shutting down; try another",
+    ),
+    Ending.IDLE: (
+        INVALID_REQUEST,
+        "session_expired",
+        "nobody has said anything for too long",
+    ),
+    Ending.TOO_LONG: (
+        INVALID_REQUEST,
+        "session_expired",
+        "the conversation has lasted as long as it may",
+    ),
+}
+"""What a client is told whose conversation ends without its doing."""
 
 
 class Connection:
@@ -59,6 +62,7 @@ class Connection:
         transport: to the client.
         session: what it begins with.
         meter: of the client; None for one without limits.
+        default_rate: Hz that is meant by audio whose rate is left open.
     """
 
     def __init__(
@@ -67,8 +71,21 @@ class Connection:
         transport: Transport,
         session: RealtimeSession,
         meter: Meter | None = None,
+        default_rate: int = DEFAULT_RATE,
     ) -> None:
-        raise NotImplementedError
+        self._sessions = sessions
+        self._transport = transport
+        self._wanted = session
+        self._meter = meter
+        self._rate = default_rate
+        self._outbox = Outbox()
+        put = self._outbox.put
+        self._sound = None if transport.audio_in_events else Sound(transport, put)
+        self._heard_until = 0.0
+        self._cause: schema.ClientEvent | None = None
+        self._session: Session
+        self._clerk: Clerk
+        self._opened = asyncio.Event()
 
     async def run(self) -> Ending:
         """From ``session.created`` until the conversation is over.
@@ -77,13 +94,37 @@ class Connection:
         Whatever the reason, a client that still listens has been told by an ``error`` event.
 
         Raises:
+            WireError: what it was to begin with cannot be.
             AntiphonError: it could not begin, or could not go on.
+            ConnectionError: the client is gone.
         """
-        raise NotImplementedError
+        try:
+            return await self._hold()
+        except ConnectionError:
+            raise
+        except WireError as error:
+            await self._say_why(error)
+            raise
+        except AntiphonError as error:
+            await self._say_why(from_antiphon(error))
+            raise
+        except Exception as error:
+            problem = f"{type(error).__name__} in the gateway; see its log"
+            await self._say_why(WireError(problem, type=SERVER, code="internal_error"))
+            raise
 
     async def take(self, message: str | bytes) -> None:
         """One client event; what is wrong with it goes out as an ``error`` event."""
-        raise NotImplementedError
+        arrived = asyncio.get_running_loop().time()
+        try:
+            if self._meter is not None:
+                self._meter.message(len(message))
+            await self._opened.wait()
+            # Whoever does not read what they are told is not listened to either.
+            await self._outbox.room()
+            await self._take(message, arrived)
+        except Exception as error:  # noqa: BLE001  # whoever runs the connection is told
+            self._outbox.fail(error)
 
     async def hear(self, samples: bytes, arrived: float) -> None:
         """The client's audio, where it does not come in events.
@@ -92,11 +133,141 @@ class Connection:
             samples: PCM16 mono at 16,000 Hz.
             arrived: when, on the loop's clock.
         """
-        raise NotImplementedError
+        await self._opened.wait()
+        await self._session.hear(samples, arrived)
 
     def playing(self, playing: bool) -> None:
         """The track began to play what `Transport.play` gave it, or has played the last of it.
 
         Tells the client ``output_audio_buffer.started`` or ``.stopped``, each once a response.
         """
-        raise NotImplementedError
+        if self._sound is not None:
+            self._sound.playing(playing)
+
+    # --- the conversation ---------------------------------------------------------------------------------
+
+    async def _hold(self) -> Ending:
+        holding = Holding(
+            self._wanted,
+            self._sessions.settings,
+            await self._sessions.stages.abilities(),
+            self._transport,
+            self._meter,
+            self._rate,
+        )
+        async with self._sessions.open(
+            holding.options, self._deliver, self._outbox.fail
+        ) as session:
+            beside = Beside(self._sessions, self._outbox.put)
+            self._session = session
+            self._clerk = Clerk(session, holding, self._outbox, beside, self._sound)
+            self._clerk.tell_session("created")
+            session.begin()
+            self._opened.set()
+            try:
+                return await self._until_over()
+            finally:
+                await beside.close()
+
+    async def _until_over(self) -> Ending:
+        writing = asyncio.create_task(self._write())
+        failing = asyncio.create_task(self._outbox.failed())
+        tasks = (writing, failing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if failing.done():
+                failing.result()
+            return writing.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(self) -> Ending:
+        """Send what there is to be told until it is over."""
+        loop = asyncio.get_running_loop()
+        stuck = TooMuch(f"the client has not taken an event for {STUCK_SECONDS:g} s")
+        while not isinstance(event := await self._outbox.next(), Ending):
+            timer = loop.call_later(STUCK_SECONDS, self._outbox.fail, stuck)
+            try:
+                await self._transport.send(event)
+            finally:
+                timer.cancel()
+        return event
+
+    async def _say_why(self, error: WireError) -> None:
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(LAST_EVENT_SECONDS):
+                await self._transport.send(error.to_event("event_last"))
+
+    # --- what the conversation tells ----------------------------------------------------------------------
+
+    def _deliver(self, notice: c.Notice) -> None:
+        teller, cause = self._clerk.teller, self._cause
+        response = teller.response
+        if self._sound is not None:
+            self._sound.heed(notice, response)
+        for event in teller.tell(notice, by_client=cause is not None):
+            if event["type"] == "error" and cause is not None:
+                event["error"]["event_id"] = cause.event_id
+            self._outbox.put(event)
+        match notice:
+            case c.TellInterrupted(_, at):
+                self._heard_until = at
+            case c.TellTurnEnded(_, Outcome.INTERRUPTED | Outcome.CANCELLED):
+                self._tell_cut(response)
+            case c.Refuse():
+                if isinstance(cause, schema.ResponseCreate):
+                    self._clerk.refused()
+            case c.Close(_, why):
+                self._close(why)
+
+    def _tell_cut(self, response: Response | None) -> None:
+        """Over WebRTC the server knows what was played, and so truncates without being asked."""
+        if self._sound is not None and response is not None and response.item:
+            self._outbox.put(truncated(response.item, self._heard_until))
+
+    def _close(self, why: Ending) -> None:
+        if why in _ENDINGS:
+            kind, code, message = _ENDINGS[why]
+            self._outbox.put(WireError(message, type=kind, code=code).to_event(""))
+        self._outbox.close(why)
+
+    # --- what the client says -----------------------------------------------------------------------------
+
+    async def _take(self, message: str | bytes, arrived: float) -> None:
+        try:
+            event = schema.parse(_text(message))
+        except WireError as error:
+            self._outbox.put(error.to_event(""))
+            return
+        try:
+            if isinstance(event, schema.AudioAppend):
+                await self._clerk.hear(event, arrived)
+            else:
+                self._cause = event
+                self._clerk.obey(event)
+        except WireError as error:
+            error.event_id = event.event_id
+            self._outbox.put(error.to_event(""))
+        except AntiphonError as error:
+            self._outbox.put(from_antiphon(error, event.event_id).to_event(""))
+        finally:
+            self._cause = None
+
+
+def _text(message: str | bytes) -> str:
+    """A message, which is to be text.
+
+    Raises:
+        WireError: it is not.
+    """
+    if isinstance(message, bytes):
+        raise WireError(
+            "the message is binary; allowed: text, one JSON object a message",
+            code=INVALID_JSON,
+        )
+    return message
+
+
+__all__ = ["Connection", "Event", "Transport"]
