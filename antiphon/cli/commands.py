@@ -4,25 +4,21 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from antiphon.cli import failures
+from antiphon.cli.new_key import key_group
 from antiphon.cli.ranges import Range
 from antiphon.cli.turns import Turns, turn_options
+from antiphon.cli.whom import gateway_options, key_option
+
+if TYPE_CHECKING:
+    from antiphon.client import Address
 
 _T = TypeVar("_T")
 
-_GATEWAY = click.option(
-    "--gateway",
-    metavar="HOST:PORT",
-    envvar="ANTIPHON_GATEWAY",
-    default="127.0.0.1:50050",
-    show_default=True,
-    show_envvar=True,
-    help="Whom to talk to.",
-)
 PROCESSES = ("llm-local", "stt", "llm", "tts", "gateway")
 
 
@@ -45,13 +41,16 @@ def main() -> None:
     """
 
 
+main.add_command(key_group)
+
+
 @main.command()
 @click.argument(
     "recording",
     required=False,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@_GATEWAY
+@gateway_options
 @click.option(
     "-o",
     "--output",
@@ -115,7 +114,7 @@ def main() -> None:
 )
 def talk(
     recording: Path | None,
-    gateway: str,
+    gateway: "Address",
     output: Path,
     voice: str | None,
     voice_instructions: str | None,
@@ -274,13 +273,14 @@ def up(only: tuple[str, ...], without: tuple[str, ...], log_level: str | None) -
     show_envvar=True,
     help="Stop everything after the answer, or stay up. Default: stay on a terminal.",
 )
-def demo(recording: Path | None, output: Path, leave: bool | None) -> None:
+@key_option
+def demo(recording: Path | None, output: Path, leave: bool | None, key: str) -> None:
     """Start everything, speak a recorded question to it, show the answer and where the time went."""
     from antiphon.cli.demo import run_demo
 
     if leave is None:
         leave = not (sys.stdin.isatty() and sys.stdout.isatty())
-    _run(run_demo(recording, output, leave))
+    _run(run_demo(recording, output, leave, key))
 
 
 @main.command()
@@ -315,8 +315,8 @@ def fetch(names: tuple[str, ...], only_list: bool, update: bool) -> None:
 
 
 @main.command()
-@_GATEWAY
-def describe(gateway: str) -> None:
+@gateway_options
+def describe(gateway: "Address") -> None:
     """Show what a gateway can do: stages, models, voices, languages."""
     from rich.console import Console
 

@@ -15,6 +15,7 @@ from antiphon.cli.turns import Turns
 from antiphon.cli.up import check_ports, fetch_missing, running, starting_failure
 from antiphon.cli.views import for_console
 from antiphon.cli.wishes import Wishes
+from antiphon.client import Address
 from antiphon.supervisor import CannotStart, Supervisor
 
 SPEECH = Path(__file__).parents[2] / "assets" / "jfk.wav"
@@ -25,13 +26,14 @@ LONGEST_ANSWER = 60
 _PATIENCE_SECONDS = 120.0
 
 
-async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
+async def run_demo(recording: Path | None, output: Path, leave: bool, key: str) -> None:
     """Do it.
 
     Args:
         recording: the question; default: the one of the repository.
         output: where the answer is saved.
         leave: stop everything after the answer, else stay up until Ctrl-C.
+        key: for the gateway, where the settings have it ask for one.
 
     Raises:
         CommandError: something failed; the message says what to do.
@@ -58,7 +60,8 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
                 return
             board.end()
             question = Recording(speech, output, True, None, _PATIENCE_SECONDS)
-            await _unless_stopped(supervisor, _ask(console, board, made, question))
+            asking = _ask(console, board, made, question, key)
+            await _unless_stopped(supervisor, asking)
             if leave:
                 return
             _say_what_next(console, made, output)
@@ -68,7 +71,9 @@ async def run_demo(recording: Path | None, output: Path, leave: bool) -> None:
         raise starting_failure(board, failure) from None
 
 
-async def _ask(console: Console, board: Board, made: Plan, question: Recording) -> None:
+async def _ask(
+    console: Console, board: Board, made: Plan, question: Recording, key: str
+) -> None:
     console.print("3. A question, in real time", style="bold")
     console.print(
         f"   {question.path.name} is spoken now. Its speaker pauses for a second between phrases, so the demo waits for "
@@ -78,7 +83,7 @@ async def _ask(console: Console, board: Board, made: Plan, question: Recording) 
     )
     try:
         result = await talk_and_save(
-            made.addresses["gateway"],
+            Address(made.addresses["gateway"], key),
             Wishes(turns=Turns(silence=SILENCE_SECONDS), max_tokens=LONGEST_ANSWER),
             for_console(console),
             question,

@@ -3,14 +3,14 @@
 from rich.table import Table
 from rich.text import Text
 
-from antiphon.client import connect
+from antiphon.client import Address, connect
 from antiphon.v1.conversation_pb2 import ConversationDescribeResponse
 from antiphon.v1.stage_pb2 import Capacity, EngineInfo
 
 _AWAY = Text("cannot be reached", style="red")
 
 
-async def describe_gateway(target: str) -> ConversationDescribeResponse:
+async def describe_gateway(target: Address | str) -> ConversationDescribeResponse:
     """Ask a gateway.
 
     Raises:

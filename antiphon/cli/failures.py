@@ -54,11 +54,19 @@ class Reported:
         status = _status(error)
         if status is not None:
             say(str(error))
+            if _asks_for_a_key(error):
+                say("Name one with --key, or in ANTIPHON_API_KEY.")
             if status == UNREACHABLE:
                 say(
                     "Start a gateway with `antiphon up`, or name another with --gateway."
                 )
             raise SystemExit(status) from None
+
+
+def _asks_for_a_key(error: BaseException | None) -> bool:
+    from services.runtime.errors import Unauthenticated
+
+    return isinstance(error, Unauthenticated)
 
 
 def _status(error: BaseException | None) -> int | None:

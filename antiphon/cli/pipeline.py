@@ -127,7 +127,7 @@ def plan(
             ProcessSpec(
                 part.name,
                 part.module,
-                _probe(part, made.addresses[part.name]),
+                _probe(part, made.addresses[part.name], numbers, setting),
                 environment=environment,
                 after=part.after,
                 python=find_interpreter(part.name, engine, part.variable(PYTHON)),
@@ -252,11 +252,19 @@ def _neighbours(
     return {}
 
 
-def _probe(part: Part, address: str) -> Probe:
-    if part.service:
-        return GrpcHealth(address, part.service)
+def _probe(
+    part: Part, address: str, numbers: dict[str, int], setting: _Setting
+) -> Probe:
     host, _, port = address.rpartition(":")
-    return HttpHealth(host, int(port))
+    if not part.service:
+        return HttpHealth(host, int(port))
+    if part.name == "gateway" and setting(part, "tls_cert"):
+        # gRPC cannot ask without checking the certificate, which is not for the address that is asked here.
+        # HTTP is listened for when all else is ready.
+        return HttpHealth(
+            host.strip("[]"), numbers[part.variable("http_port")], "/healthz", tls=True
+        )
+    return GrpcHealth(address, part.service)
 
 
 def _free(host: str, port: int) -> bool:

@@ -10,6 +10,7 @@ from antiphon.cli.report import report, save
 from antiphon.cli.talk import talk_live, talk_with_recording
 from antiphon.cli.views import View
 from antiphon.cli.wishes import Wishes
+from antiphon.client import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Recording:
 
 
 async def talk_and_save(
-    target: str, wishes: Wishes, view: View, question: Recording
+    target: Address | str, wishes: Wishes, view: View, question: Recording
 ) -> dict[str, Any]:
     """Speak a recording, save what is answered.
 
@@ -62,7 +63,7 @@ async def talk_and_save(
 
 
 async def talk_and_save_live(
-    target: str, wishes: Wishes, view: View, output: Path, device: str | None
+    target: Address | str, wishes: Wishes, view: View, output: Path, device: str | None
 ) -> dict[str, Any]:
     """Talk with microphone and speakers until Ctrl-C, save what was answered.
 

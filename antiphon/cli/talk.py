@@ -12,13 +12,13 @@ from antiphon.cli.recital import Recital
 from antiphon.cli.turns import PUSH_TO_TALK
 from antiphon.cli.views import View
 from antiphon.cli.wishes import Wishes
-from antiphon.client import Conversation, Event, connect
+from antiphon.client import Address, Conversation, Event, connect
 from antiphon.v1.conversation_pb2 import ReplyAudio, ReplyInterrupted
 from services.runtime.errors import AntiphonError, DeadlineExceeded
 
 
 async def talk_with_recording(
-    target: str,
+    target: Address | str,
     wishes: Wishes,
     pcm: bytes,
     view: View,
@@ -30,7 +30,7 @@ async def talk_with_recording(
     """Speak a recording in real time and hear the answers out.
 
     Args:
-        target: the gateway, ``host:port``.
+        target: the gateway.
         wishes: how to talk.
         pcm: 16-bit mono at `audio.INPUT_RATE`.
         view: shows what happens.
@@ -74,12 +74,12 @@ async def talk_with_recording(
 
 
 async def talk_live(
-    target: str, wishes: Wishes, view: View, *, device: str | None
+    target: Address | str, wishes: Wishes, view: View, *, device: str | None
 ) -> Dialogue:
     """Talk with microphone and speakers until Ctrl-C.
 
     Args:
-        target: the gateway, ``host:port``.
+        target: the gateway.
         wishes: how to talk.
         view: shows what happens.
         device: to hear and play with; None: the system's choice.
@@ -131,7 +131,7 @@ async def talk_live(
 
 @asynccontextmanager
 async def _opened(
-    target: str, wishes: Wishes
+    target: Address | str, wishes: Wishes
 ) -> AsyncIterator[tuple[Conversation, Dialogue]]:
     async with (
         connect(target) as client,

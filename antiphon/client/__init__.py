@@ -13,7 +13,7 @@ Events are the contract's own messages (``antiphon/v1/conversation.proto``); err
 `services.runtime.errors`, whichever side of the wire they began on.
 """
 
-from antiphon.client.connection import Client, connect
+from antiphon.client.connection import Address, Client, connect
 from antiphon.client.conversation import Conversation, Event
 
-__all__ = ["Client", "Conversation", "Event", "connect"]
+__all__ = ["Address", "Client", "Conversation", "Event", "connect"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import grpc
 
@@ -19,6 +20,31 @@ ANSWER_SECONDS = 10.0
 """How long a gateway may take to answer at all, the making of the connection included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a gateway is, and how it lets one in.
+
+    Attributes:
+        target: ``host:port``, or any name that gRPC resolves.
+        key: API key; empty where none is asked for. Without TLS, whoever listens on the way there can read it.
+        tls: whether to encrypt, and check the gateway's certificate.
+        roots: PEM certificates of who may have signed it; None for those that gRPC trusts.
+    """
+
+    target: str
+    key: str = field(default="", repr=False)
+    tls: bool = False
+    roots: bytes | None = None
+
+    def __str__(self) -> str:
+        return self.target
+
+    def open_channel(self) -> grpc.aio.Channel:
+        """A channel there."""
+        credentials = grpc.ssl_channel_credentials(self.roots) if self.tls else None
+        return open_channel(self.target, credentials=credentials)
+
+
 class Client:
     """A gateway to talk to. Made by `connect`.
 
@@ -26,8 +52,9 @@ class Client:
         target: where it is, ``host:port``.
     """
 
-    def __init__(self, target: str, channel: grpc.aio.Channel) -> None:
-        self.target = target
+    def __init__(self, address: Address, channel: grpc.aio.Channel) -> None:
+        self.target = address.target
+        self._key = address.key
         self._stub = ConversationStub(channel)
 
     def converse(
@@ -42,7 +69,11 @@ class Client:
             answer_within: seconds for the gateway to accept it.
         """
         return Conversation(
-            self._stub, config or ConversationConfig(), self._peer, answer_within
+            self._stub,
+            config or ConversationConfig(),
+            self._peer,
+            answer_within,
+            self._key,
         )
 
     async def describe(
@@ -70,10 +101,12 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(target: str) -> AsyncIterator[Client]:
-    """A client of the gateway at ``target`` (``host:port``, or any name that gRPC resolves).
+async def connect(address: Address | str) -> AsyncIterator[Client]:
+    """A client of the gateway at an address; a ``host:port`` alone is one without key and TLS.
 
     Nothing is sent yet: whether anybody is there shows in the first call.
     """
-    async with open_channel(target) as channel:
-        yield Client(target, channel)
+    if isinstance(address, str):
+        address = Address(address)
+    async with address.open_channel() as channel:
+        yield Client(address, channel)

@@ -80,11 +80,13 @@ class Conversation:
         config: ConversationConfig,
         peer: str,
         answer_within: float,
+        key: str = "",
     ) -> None:
         self._stub = stub
         self._config = config
         self._peer = peer
         self._answer_within = answer_within
+        self._metadata = (("authorization", f"Bearer {key}"),) if key else ()
         # gRPC takes one message at a time, and several tasks may be sending.
         self._writing = asyncio.Lock()
         self._call: _Call | None = None
@@ -96,8 +98,10 @@ class Conversation:
             Unavailable: nobody answers there.
             InvalidArgument: the gateway refuses a field of the config.
             Full: the gateway holds as many conversations as it can.
+            Unauthenticated: the gateway asks for a key, and this one is none that it knows.
+            TooMuch: the key's limits are reached.
         """
-        self._call = self._stub.Converse()
+        self._call = self._stub.Converse(metadata=self._metadata)
         try:
             async with asyncio.timeout(self._answer_within):
                 await self._send(ConverseRequest(config=self._config))

@@ -1,6 +1,7 @@
 """Ways to ask a process whether it is ready."""
 
 import asyncio
+import ssl
 from typing import Protocol
 
 import grpc
@@ -71,9 +72,21 @@ class GrpcHealth:
 class HttpHealth:
     """HTTP GET: ready is status 200."""
 
-    def __init__(self, host: str, port: int, path: str = "/health") -> None:
+    def __init__(
+        self, host: str, port: int, path: str = "/health", tls: bool = False
+    ) -> None:
+        """A probe.
+
+        Args:
+            host: where.
+            port: likewise.
+            path: what to ask for.
+            tls: whether it is encrypted there. The certificate is not checked: it names the host that clients know,
+                and a probe tells nothing that others must not hear.
+        """
         self._host = host
         self._port = port
+        self._tls = _unchecked() if tls else None
         self._request = (
             f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
         ).encode()
@@ -90,7 +103,9 @@ class HttpHealth:
         """The first line of the answer; empty where there is none."""
         try:
             async with asyncio.timeout(seconds):
-                reader, writer = await asyncio.open_connection(self._host, self._port)
+                reader, writer = await asyncio.open_connection(
+                    self._host, self._port, ssl=self._tls
+                )
                 try:
                     writer.write(self._request)
                     return await reader.readline()
@@ -98,3 +113,10 @@ class HttpHealth:
                     writer.close()
         except (OSError, TimeoutError, ValueError):
             return b""
+
+
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,9 +1,7 @@
-"""API keys: made, hashed, read from a file or the environment, found again."""
+"""API keys: read from a file or the environment, and found again by what is kept of them."""
 
-import hashlib
 import hmac
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -23,14 +21,12 @@ from pydantic import (
 from gateway.access.limits import Clock, Limits
 from gateway.access.origins import Origin
 from services.runtime.errors import FailedPrecondition
+from services.runtime.keys import HASH_PREFIX, hashed
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-KEY_PREFIX = "ak_"
-HASH_PREFIX = "sha256:"
 HASH_PATTERN = rf"^{HASH_PREFIX}[0-9a-f]{{64}}$"
-RANDOM_BYTES = 32
 
 CHECK_SECONDS = 2.0
 """How often the file is looked at, at most, while keys are asked for."""
@@ -55,18 +51,6 @@ class Key:
     expires: datetime | None = None
     origins: tuple[str, ...] = ()
     realtime_rate: int | None = None
-
-
-def new_key() -> str:
-    """A key that nobody guesses: 256 random bits."""
-    return KEY_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-
-
-def hashed(key: str) -> str:
-    """What is kept of a key."""
-    # A slow hash makes guessing of passwords dear, which are few. Of keys of 256 random bits there is nothing to guess,
-    # and a slow hash at every request would only cost time.
-    return HASH_PREFIX + hashlib.sha256(key.encode()).hexdigest()
 
 
 def find(keys: Sequence[Key], presented: str) -> Key | None:
