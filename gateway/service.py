@@ -16,7 +16,9 @@ from gateway.fronts.grpc import GrpcFront
 from gateway.fronts.grpc_gate import GrpcGate
 from gateway.fronts.health import Health
 from gateway.fronts.http import HttpFront, Part
+from gateway.fronts.openai.neighbours import Neighbours
 from gateway.fronts.page import Page
+from gateway.fronts.realtime.websocket import RealtimeWebSocket
 from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.sessions import Sessions
@@ -67,6 +69,7 @@ class Gateway(Service):
         self._sessions = Sessions(
             self._settings, self._stages, self._voice, self._ending
         )
+        self._neighbours = Neighbours(self._stages, self._settings, self._voice)
         self._http = HttpFront(
             self._parts(),
             Gate(self._access, origins, self.admission, self._settings.http_streams),
@@ -77,8 +80,12 @@ class Gateway(Service):
 
     def _parts(self) -> list[Part]:
         """What is offered over HTTP."""
-        parts: list[Part] = [Health(self._stages, self.admission), Page()]
-        return [*parts, Docs(parts)]
+        parts: list[Part] = [
+            RealtimeWebSocket(self._sessions, self._access, self.admission),
+            self._neighbours,
+            Health(self._stages, self.admission),
+        ]
+        return [*parts, Docs(parts), Page()]
 
     async def start(self) -> None:
         """Warm hearing and the channels, and listen for HTTP."""
@@ -101,6 +108,7 @@ class Gateway(Service):
     async def stop(self) -> None:
         """Free everything."""
         await self._http.stop()
+        await self._neighbours.close()
         await self._voice.close()
         if self._ending is not None:
             await self._ending.close()

@@ -60,6 +60,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Antiphon: what this port offers</title>
+<link rel="stylesheet" href="/css/base.css">
 <link rel="stylesheet" href="/docs.css">
 </head>
 <body>

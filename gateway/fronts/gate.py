@@ -70,10 +70,9 @@ class Gate:
             return _preflight(request)
         caller = self._access.caller(request)
         self._check_origin(request, sent, caller.origins)
+        request["caller"] = caller
         if not _opens_a_conversation(request):
             no_secrets(caller)
-        request["caller"] = caller
-        if not _upgrades(request):
             self._access.request(caller)
         work = request.method == "POST" and request.path.startswith(WORK)
         late = asyncio.get_running_loop().call_later(BODY_SECONDS, _too_slow, request)
@@ -116,10 +115,6 @@ def _opens_a_conversation(request: web.Request) -> bool:
     return request.path != SECRETS and (
         request.path == REALTIME or request.path.startswith(f"{REALTIME}/")
     )
-
-
-def _upgrades(request: web.Request) -> bool:
-    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _is_preflight(request: web.Request) -> bool:
