@@ -71,6 +71,7 @@ class RealtimeWebSocket:
         return [web.get("/v1/realtime", self._connect)]
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
+        """A conversation in OpenAI's Realtime protocol, over a WebSocket."""
         caller: Caller = request["caller"]
         socket = web.WebSocketResponse(
             protocols=("realtime",),
