@@ -163,7 +163,9 @@ class Memory:
         if length > MOST_CHARACTERS:
             problem = f"has {length} characters, and may have {MOST_CHARACTERS}"
             return Refuse("item.content", problem)
-        if item.speaker is Speaker.TOOL and not history.awaits(item.call_id):
+        if item.speaker is Speaker.TOOL:
+            if history.awaits(item.call_id):
+                return None
             problem = f"no call without a result has the id {item.call_id!r}"
             return Refuse("item.call_id", problem)
         users = item.speaker in (Speaker.USER, Speaker.SYSTEM)
@@ -205,13 +207,20 @@ class Memory:
         """The user has said something, which is an item from now on; its text may follow, with `heard`."""
         if text.strip():
             self._calls.abandon()
+            self._behind = item_id
         self._put(Item(item_id, Speaker.USER, text, spoken=True))
-        self._behind = item_id
 
-    def heard(self, item_id: str, text: str) -> None:
-        """What the user said; results that have not come by now are not waited for."""
-        if text.strip():
+    def heard(self, item_id: str, text: str, beside: bool = False) -> None:
+        """What the user said; results that have not come by now are not waited for.
+
+        Args:
+            item_id: of what they said.
+            text: of it; empty where there were no words.
+            beside: an answer to something else is under way, and goes on; so does the wait for results.
+        """
+        if text.strip() and not beside:
             self._calls.abandon()
+            self._behind = item_id
         item = self._history.item(item_id)
         if item is not None:
             self._history.change(replace(item, text=text))

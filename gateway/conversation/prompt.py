@@ -3,8 +3,8 @@
 Models are particular about the order of a prompt: most want roles to alternate, the user to speak first, every call of
 a function to have its result right behind it, and many a chat template (Gemma's) takes no instructions but the first
 ones. People keep none of these rules, nor do clients that put items where they like. So the history keeps what was
-said as it was said, and here it is put in order. The same items make the same messages, and what is added at the end
-changes nothing before it, so that prompts go on where the last one ended.
+said as it was said, and here it is put in order. The same items make the same messages, and what somebody says next
+changes none of those before it, so that prompts go on where the last one ended.
 """
 
 from collections.abc import Mapping, Sequence
