@@ -17,4 +17,6 @@ def hashed(key: str) -> str:
     """What is kept of a key."""
     # A slow hash makes guessing of passwords dear, which are few. Of keys of 256 random bits there is nothing to guess,
     # and a slow hash at every request would only cost time.
-    return HASH_PREFIX + hashlib.sha256(key.encode()).hexdigest()
+    return (
+        HASH_PREFIX + hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()
+    )
