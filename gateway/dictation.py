@@ -130,6 +130,7 @@ class Dictated:
                 interim=False,
                 metadata=telemetry.inject(),
                 timeout=patience,
+                hints=self._hints,
             )
         ) as (dictation, heard):
             dictation.feed()

@@ -37,9 +37,11 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         tape: where the audio is.
         start: position on the tape where the utterance begins.
         language: BCP 47 tag; empty for the stage's default.
+        hints: phrases that are likely to be said.
         interim: whether partials are wanted.
         metadata: trace context.
         timeout: seconds for the whole call.
+        hints: phrases that are likely to occur.
     """
 
     def __init__(
@@ -51,16 +53,18 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         tape: Tape,
         start: float,
         language: str,
+        hints: tuple[str, ...],
         interim: bool,
         metadata: Metadata,
         timeout: float,
+        hints: tuple[str, ...] = (),
     ) -> None:
         super().__init__(Stage.STT, ref, sink, timeout)
         self._stub = stub
         self._metadata = metadata
         self._tape = tape
-        self._start = start
-        self._sent = start
+        # What was forgotten already cannot be sent, and takes no time either.
+        self._start = self._sent = max(start, tape.start)
         self._held = False
         self._over = False
         self._checkpoints: dict[int, int] = {}
@@ -69,6 +73,8 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
             format=AudioFormat(sample_rate=SAMPLE_RATE),
             language=language,
             interim_results=interim,
+            hint_phrases=hints,
+            hint_phrases=hints,
         )
         self._outgoing.put(TranscribeRequest(config=config))
 

@@ -44,6 +44,7 @@ class Chat:
         return [web.post("/v1/chat/completions", self._complete)]
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        """A chat completion, whole or streamed: text, pictures and tools."""
         wanted = await read_json(request, ChatRequest)
         abilities = await self._stages.abilities()
         model = names.model(wanted.model, abilities)

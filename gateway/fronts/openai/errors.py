@@ -163,6 +163,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         return of_http(error)
+    except ConnectionError:
+        # The client is gone; nobody reads this, and it is no fault of ours.
+        return web.Response(status=499)
     except Exception as error:
         log.exception("request failed", path=request.path)
         return to_response(

@@ -36,10 +36,12 @@ class Models:
         ]
 
     async def _list(self, _request: web.Request) -> web.Response:
+        """The models behind this gateway."""
         models = _models(await self._stages.abilities())
         return web.json_response({"object": "list", "data": models})
 
     async def _one(self, request: web.Request) -> web.Response:
+        """One of them."""
         asked = request.match_info["id"]
         models = _models(await self._stages.abilities())
         for model in models:
@@ -53,6 +55,7 @@ class Models:
         )
 
     async def _voices(self, _request: web.Request) -> web.Response:
+        """The voices, and what they can do."""
         can = (await self._stages.abilities()).tts
         if can is None:
             raise Unavailable("text to speech cannot be reached; is it running?")

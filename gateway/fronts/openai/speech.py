@@ -79,6 +79,7 @@ class Speech:
         return [web.post("/v1/audio/speech", self._speak)]
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
+        """A text, read out: mp3, opus, aac, flac, wav or pcm, streamed."""
         wanted = await read_json(request, SpeechRequest)
         config = to_config(wanted, await self._stages.abilities())
         async with asked(

@@ -47,6 +47,7 @@ class Transcriptions:
         return [web.post("/v1/audio/transcriptions", self._transcribe)]
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        """What is said in a recording: json, text, srt, vtt or verbose_json, or streamed."""
         file, form = await read_upload(request)
         abilities = await self._stages.abilities()
         _check(form, abilities)

@@ -13,7 +13,7 @@ from services.runtime.errors import InvalidArgument, TooMuch
 LARGEST_FILE = 25 * 1024 * 1024
 """Bytes, as at OpenAI."""
 
-_LARGEST_FIELD = 64 * 1024
+_LARGEST_FIELD = _CHUNK = 64 * 1024
 _MOST_FIELDS = 128
 
 MOST_HINTS, LONGEST_HINT = 64, 100
@@ -123,8 +123,8 @@ async def _read(request: web.Request) -> tuple[BytesIO, TranscriptionForm]:
 
 async def _content(name: str, part: BodyPartReader, most: int) -> bytearray:
     content = bytearray()
-    while chunk := await part.read_chunk():
-        content += part.decode(chunk)
+    while chunk := await part.read_chunk(_CHUNK):
+        content += chunk
         if len(content) > most:
             raise TooMuch(f"{name} is larger than {most:,} bytes")
     return content
