@@ -1,0 +1,124 @@
+/** What the user chose, kept in this browser, and what it means on the wire. */
+import { definitions } from "./tools.js";
+
+const PLACE = "antiphon.settings";
+const KEY = "antiphon.key";
+
+/**
+ * @typedef {object} Choices
+ * @property {"websocket" | "webrtc"} transport
+ * @property {"hands-free" | "push-to-talk"} mode
+ * @property {"auto" | "low" | "medium" | "high"} eagerness
+ * @property {string} model
+ * @property {string} voice
+ * @property {string} language
+ * @property {string} instructions
+ * @property {"audio" | "text"} output
+ * @property {boolean} tools
+ */
+
+/** @type {Choices} */
+export const DEFAULTS = {
+  transport: "websocket",
+  mode: "hands-free",
+  eagerness: "auto",
+  model: "",
+  voice: "",
+  language: "",
+  instructions: "",
+  output: "audio",
+  tools: true,
+};
+
+/** @returns {Choices} */
+function stored() {
+  try {
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(PLACE) ?? "{}") };
+  } catch {
+    // Storage may be turned off, or hold what another version wrote: neither is worth a word.
+    return { ...DEFAULTS };
+  }
+}
+
+function keep(storage, place, value) {
+  try {
+    storage().setItem(place, value);
+  } catch {
+    // As above: the choice holds until the page is closed.
+  }
+}
+
+export class Settings {
+  constructor() {
+    this.now = stored();
+    /** @type {(name: keyof Choices) => void} */
+    this.onchange = () => {};
+  }
+
+  set(name, value) {
+    if (this.now[name] === value) return;
+    this.now = { ...this.now, [name]: value };
+    keep(() => localStorage, PLACE, JSON.stringify(this.now));
+    this.onchange(name);
+  }
+
+  get key() {
+    try {
+      return sessionStorage.getItem(KEY) ?? this.secret ?? "";
+    } catch {
+      return this.secret ?? "";
+    }
+  }
+
+  set key(value) {
+    this.secret = value;
+    keep(() => sessionStorage, KEY, value);
+  }
+}
+
+function turnDetection({ mode, eagerness }) {
+  if (mode === "push-to-talk") return null;
+  return { type: "semantic_vad", eagerness, create_response: true, interrupt_response: true };
+}
+
+/**
+ * The session that the choices mean. Null is the gateway's own choice.
+ * @param {Choices} choices
+ * @param {boolean} events audio comes and goes in events, so its format is ours to say
+ */
+export function session(choices, events) {
+  const input = {
+    transcription: { language: choices.language || null },
+    turn_detection: turnDetection(choices),
+  };
+  const output = { voice: choices.voice || null };
+  if (events) {
+    input.format = { type: "audio/pcm", rate: 24000 };
+    output.format = { type: "audio/pcm", rate: 24000 };
+  }
+  return {
+    type: "realtime",
+    instructions: choices.instructions || null,
+    output_modalities: [choices.output],
+    audio: { input, output },
+    tools: choices.tools ? definitions : [],
+    tool_choice: "auto",
+    antiphon: { waterfall: true, ducking: true, partials: true },
+  };
+}
+
+/** Which choice a refused field of the session belongs to, by `error.param`. */
+export function choiceOf(param) {
+  const fields = [
+    ["voice", "voice"],
+    ["language", "language"],
+    ["transcription", "language"],
+    ["eagerness", "eagerness"],
+    ["turn_detection", "mode"],
+    ["instructions", "instructions"],
+    ["output_modalities", "output"],
+    ["tools", "tools"],
+    ["model", "model"],
+  ];
+  return fields.find(([field]) => param?.includes(field))?.[1] ?? null;
+}
