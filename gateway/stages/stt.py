@@ -41,7 +41,6 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         interim: whether partials are wanted.
         metadata: trace context.
         timeout: seconds for the whole call.
-        hints: phrases that are likely to occur.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         interim: bool,
         metadata: Metadata,
         timeout: float,
-        hints: tuple[str, ...] = (),
     ) -> None:
         super().__init__(Stage.STT, ref, sink, timeout)
         self._stub = stub
@@ -73,7 +71,6 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
             format=AudioFormat(sample_rate=SAMPLE_RATE),
             language=language,
             interim_results=interim,
-            hint_phrases=hints,
             hint_phrases=hints,
         )
         self._outgoing.put(TranscribeRequest(config=config))
