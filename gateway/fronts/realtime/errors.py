@@ -42,9 +42,9 @@ REFUSALS: dict[Refusal, str] = {
 _PARAMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), param)
     for pattern, param in (
-        (r"config\.voice(_reference.*|_instructions)?", "audio.output.voice"),
+        (r"(?:config\.)?voice(_reference.*|_instructions)?", "audio.output.voice"),
         (r"config\.speed", "audio.output.speed"),
-        (r"config\.language", "audio.input.transcription.language"),
+        (r"(?:config\.)?language", "audio.input.transcription.language"),
         (r"config\.model", "model"),
         (r"config\.input_format.*", "audio.input.format"),
         (r"config\.output_format.*", "audio.output.format"),

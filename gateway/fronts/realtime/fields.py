@@ -89,7 +89,7 @@ def _automatic(value: Any) -> Any:
 
 
 def _no_extras(value: Any) -> Any:
-    if value not in (None, []):
+    if value not in (None, [], ()):
         raise unsupported(
             "is not supported: the recognizer tells no log probabilities", "[]"
         )

@@ -119,6 +119,8 @@ def to_options(
     return replace(
         options,
         policy=_policy(session, options.policy),
+        # As it was said: on its way through the contract it has lost half of its digits.
+        speed=session.audio.output.speed or options.speed,
         hints=_hints(session.audio.input.transcription, abilities, within),
         voice_threshold=THRESHOLD if threshold is None else threshold,
     )

@@ -87,8 +87,8 @@ def between(least: float, most: float, unit: str = "") -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         if not least <= value <= most:
-            allowed = f"{least:g} to {most:g}{unit}" if least < most else f"{least:g}"
-            raise invalid(f"is {value:g}", allowed)
+            allowed = f"{least:,} to {most:,}{unit}" if least < most else f"{least:,}"
+            raise invalid(f"is {value:,}", allowed)
         return value
 
     return check

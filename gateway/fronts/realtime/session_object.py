@@ -106,7 +106,8 @@ def _turn_detection(session: RealtimeSession, options: Options) -> Json | None:
     policy = options.policy
     answers = {
         "create_response": policy.respond,
-        "interrupt_response": policy.turns.interrupt is not Interrupt.LISTEN,
+        "interrupt_response": policy.turns.interrupt
+        not in (Interrupt.LISTEN, Interrupt.NEVER),
     }
     match detection:
         case None:
