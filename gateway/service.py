@@ -6,19 +6,7 @@ from typing import ClassVar
 import grpc
 import numpy as np
 
-from antiphon.v1.conversation_pb2_grpc import add_ConversationServicer_to_server
-from gateway.access import Access
-from gateway.access.origins import Origins
-from gateway.access.tls import Certificate, load_certificate
-from gateway.fronts.docs import Docs
-from gateway.fronts.gate import Gate
-from gateway.fronts.grpc import GrpcFront
-from gateway.fronts.grpc_gate import GrpcGate
-from gateway.fronts.health import Health
-from gateway.fronts.http import HttpFront, Part
-from gateway.fronts.openai.neighbours import Neighbours
-from gateway.fronts.page import Page
-from gateway.fronts.realtime.websocket import RealtimeWebSocket
+from gateway.doors import Doors
 from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.sessions import Sessions
@@ -27,7 +15,7 @@ from gateway.stages.directory import Stages
 from services.runtime import models
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
-from services.runtime.server import Service, cannot_listen
+from services.runtime.server import Service
 
 log = get_logger(__name__)
 
@@ -44,12 +32,12 @@ class Gateway(Service):
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._certificate: Certificate | None = None
+        self._credentials: grpc.ServerCredentials | None = None
 
     @property
     def credentials(self) -> grpc.ServerCredentials | None:
         """Of the certificate that the settings name; None before `register`."""
-        return self._certificate.credentials if self._certificate else None
+        return self._credentials
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the gRPC front, if the settings let anybody in.
@@ -58,9 +46,6 @@ class Gateway(Service):
             FailedPrecondition: keys, origins, the certificate or a model are not as they must be; the message says what
                 to set.
         """
-        self._certificate = load_certificate(self._settings)
-        self._access = Access(self._settings)
-        origins = Origins(self._settings.origins, by_name=not self._access.open)
         self._stages = Stages(
             self._settings.stt, self._settings.llm, self._settings.tts
         )
@@ -69,23 +54,9 @@ class Gateway(Service):
         self._sessions = Sessions(
             self._settings, self._stages, self._voice, self._ending
         )
-        self._neighbours = Neighbours(self._stages, self._settings, self._voice)
-        self._http = HttpFront(
-            self._parts(),
-            Gate(self._access, origins, self.admission, self._settings.http_streams),
-            self._certificate.context if self._certificate else None,
-        )
-        front = GrpcFront(self._sessions, self.admission)
-        add_ConversationServicer_to_server(GrpcGate(front, self._access), server)
-
-    def _parts(self) -> list[Part]:
-        """What is offered over HTTP."""
-        parts: list[Part] = [
-            RealtimeWebSocket(self._sessions, self._access, self.admission),
-            self._neighbours,
-            Health(self._stages, self.admission),
-        ]
-        return [*parts, Docs(parts), Page()]
+        self._doors = Doors(self._sessions, self._voice, self.admission)
+        self._doors.register(server)
+        self._credentials = self._doors.credentials
 
     async def start(self) -> None:
         """Warm hearing and the channels, and listen for HTTP."""
@@ -95,10 +66,7 @@ class Gateway(Service):
                 f"ANTIPHON_GATEWAY_END_MODEL: {self._settings.end_model} does not predict the end of a turn"
             )
         await self._stages.abilities()
-        try:
-            port = await self._http.start(self._settings.host, self._settings.http_port)
-        except OSError as error:
-            raise cannot_listen(self._settings, "http_port", error) from None
+        port = await self._doors.open()
         log.info("http", port=port, stages=await self._stages.health())
 
     async def drain(self) -> None:
@@ -107,8 +75,7 @@ class Gateway(Service):
 
     async def stop(self) -> None:
         """Free everything."""
-        await self._http.stop()
-        await self._neighbours.close()
+        await self._doors.close()
         await self._voice.close()
         if self._ending is not None:
             await self._ending.close()
