@@ -8,24 +8,20 @@ from gateway.conversation.commands import Refuse
 from gateway.conversation.context import Context, TooLong
 from gateway.conversation.history import History, Message, beginning, within
 from gateway.conversation.prompt import rendered, with_cue
+from gateway.conversation.refusals import MOST_UNANSWERED, refusal, room_for
 from gateway.conversation.values import (
     ROOT,
     Failure,
     Image,
     Item,
     Outcome,
-    Refusal,
     Speaker,
     Stage,
     ToolCall,
     Wish,
 )
 
-MOST_UNANSWERED = 32_768
-"""Characters that a client may leave for later turns."""
-
-MOST_CHARACTERS = 32_768
-"""Of one item that a client puts into the history."""
+__all__ = ["INVALID_ARGUMENT", "MOST_UNANSWERED", "Memory"]
 
 INVALID_ARGUMENT = 3
 """Number of the gRPC status code for a prompt that the model refuses, or could not read whole."""
@@ -140,7 +136,7 @@ class Memory:
         Returns:
             The item as it is kept, or why it is not.
         """
-        refused = self._refusal(item, after)
+        refused = refusal(self._history, item, after)
         if refused is not None:
             return refused
         if not item.id:
@@ -149,32 +145,6 @@ class Memory:
             self._calls.take(item.call_id)
         self._put(item, after)
         return item
-
-    def _refusal(self, item: Item, after: str | None) -> Refuse | None:
-        """Why a client's item cannot be put behind ``after``; None where it can."""
-        history = self._history
-        if item.id and history.taken(item.id):
-            problem = f"there is an item {item.id!r} already"
-            return Refuse("item.id", problem, Refusal.ITEM_EXISTS)
-        if after not in (None, ROOT) and history.item(after or "") is None:
-            problem = f"there is no item {after!r}"
-            return Refuse("previous_item_id", problem, Refusal.NO_SUCH_ITEM)
-        length = len(item.text) + (len(item.call.arguments_json) if item.call else 0)
-        if length > MOST_CHARACTERS:
-            problem = f"has {length} characters, and may have {MOST_CHARACTERS}"
-            return Refuse("item.content", problem)
-        if item.speaker is Speaker.TOOL:
-            if history.awaits(item.call_id):
-                return None
-            problem = f"no call without a result has the id {item.call_id!r}"
-            return Refuse("item.call_id", problem)
-        users = item.speaker in (Speaker.USER, Speaker.SYSTEM)
-        if history.full or (users and after is None and not self._room_for(item.text)):
-            return Refuse("item", _waiting(history.most_items))
-        return None
-
-    def _room_for(self, text: str) -> bool:
-        return self._history.unanswered() + len(text) <= MOST_UNANSWERED
 
     def delete(self, item_id: str) -> bool:
         """Forget an item; returns whether there was one of that name."""
@@ -244,7 +214,7 @@ class Memory:
         Returns:
             Whether there was room for it.
         """
-        if self._history.full or not self._room_for(text):
+        if not room_for(self._history, text):
             return False
         self._put(Item(self._history.reserve(), Speaker.USER, text, images))
         return True
@@ -343,10 +313,3 @@ class Memory:
         """Of the last reply only ``text`` was heard, it turns out. Without a last reply this does nothing."""
         if self._last_reply is not None:
             self.truncate(self._last_reply, text)
-
-
-def _waiting(most_items: int) -> str:
-    return (
-        f"more than {MOST_UNANSWERED} characters, or {2 * most_items} items, wait for an"
-        " answer"
-    )
