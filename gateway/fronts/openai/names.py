@@ -24,6 +24,21 @@ STOCK_VOICES = frozenset(
 )
 """Of OpenAI; whoever names one of them means no voice of ours, and hears the default."""
 
+ROBOTS_VOICES = frozenset(
+    {
+        "Aiden",
+        "Dylan",
+        "Eric",
+        "Ono_Anna",
+        "Ryan",
+        "Serena",
+        "Sohee",
+        "Uncle_Fu",
+        "Vivian",
+    }
+)
+"""Of Qwen3-TTS. Reachy Mini's app names one of them in any case, whatever the server's voice is."""
+
 STOCK_MODELS = ("gpt-", "chatgpt-", "o1", "o3", "o4")
 """How the names of OpenAI's models for chat begin; whoever names one of them gets the default."""
 
@@ -58,7 +73,7 @@ def voice(asked: str, abilities: Abilities) -> str:
     voices = [voice.name for voice in _voices(abilities)]
     if not asked or asked in voices:
         return asked
-    if asked in STOCK_VOICES:
+    if asked in STOCK_VOICES | ROBOTS_VOICES:
         return ""
     if not voices:
         return asked

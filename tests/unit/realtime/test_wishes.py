@@ -246,8 +246,10 @@ def test_a_model_that_nobody_has_is_refused_with_those_there_are() -> None:
     assert "default, clever" in error.message
 
 
-@pytest.mark.parametrize("name", [None, "alloy", "ash", "ballad", "coral", "echo"])
-def test_a_stock_voice_is_the_default(name: str | None) -> None:
+@pytest.mark.parametrize("name", [None, "alloy", "marin", "cedar", "Aiden", "Ono_Anna"])
+def test_a_voice_that_stock_clients_name_unasked_is_the_default(
+    name: str | None,
+) -> None:
     assert options(speaking(voice=name)).voice == ""
     assert told(speaking(voice=name))["audio"]["output"]["voice"] == "amy"
 
@@ -255,6 +257,13 @@ def test_a_stock_voice_is_the_default(name: str | None) -> None:
 @pytest.mark.parametrize("voice", ["thorsten", {"id": "thorsten"}])
 def test_a_voice_of_the_stage_is_that_voice(voice: Any) -> None:
     assert options(speaking(voice=voice)).voice == "thorsten"
+
+
+def test_a_robots_voice_is_the_stages_where_it_has_it() -> None:
+    abilities = able()
+    assert abilities.tts is not None
+    abilities.tts.voices.add(name="Aiden", languages=["en"])
+    assert options(speaking(voice="Aiden"), abilities).voice == "Aiden"
 
 
 def test_a_voice_that_nobody_has_is_refused_with_those_there_are() -> None:
