@@ -35,6 +35,7 @@ from antiphon.v1.conversation_pb2 import (
 )
 from antiphon.v1.llm_pb2 import Image
 from services.runtime.errors import AntiphonError, Unavailable, from_rpc_error
+from services.runtime.streams import send
 from services.runtime.units import to_duration
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Conversation:
         # gRPC takes one message at a time, and several tasks may be sending.
         self._writing = asyncio.Lock()
         self._call: _Call | None = None
+        self._finished = False
 
     async def __aenter__(self) -> Self:
         """Open it.
@@ -190,6 +192,7 @@ class Conversation:
     async def finish(self) -> None:
         """Say that nothing more will be sent; the turn in progress is finished, then the conversation ends."""
         async with self._writing:
+            self._finished = True
             await self._opened().done_writing()
 
     def _opened(self) -> "_Call":
@@ -201,16 +204,19 @@ class Conversation:
         call = self._opened()
         async with self._writing:
             try:
-                await call.write(message)
+                sent = not self._finished and await send(call, message)
             except grpc.aio.AioRpcError as error:
                 raise from_rpc_error(error, self._peer) from None
-            except asyncio.InvalidStateError:
-                raise await self._why_closed() from None
+            except BaseException:
+                call.cancel()
+                raise
+        if not sent:
+            raise await self._why_closed()
 
     async def _why_closed(self) -> AntiphonError:
         """Why nothing can be sent any more."""
         call = self._opened()
-        if not call.done():
+        if self._finished and not call.done():
             return Unavailable("nothing can be sent after finish()")
         code = await call.code()
         if code is grpc.StatusCode.OK:
