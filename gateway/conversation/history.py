@@ -19,6 +19,9 @@ GONE = "(A picture that is not shown any more.)"
 _MOST_RESERVED = 64
 """Ids that are kept for items to come; whatever an older one was for has come to nothing."""
 
+KEPT = 0.5
+"""Of what the history may hold, once it is too much."""
+
 _USERS = (Speaker.USER, Speaker.SYSTEM)
 
 
@@ -29,6 +32,7 @@ class History:
     Attributes:
         instructions: said to the model before everything else; empty for none.
         most_items: kept; beyond them the oldest leave, whole exchanges, down to half.
+        most_characters: likewise; more than that no model gets to read (`gateway.conversation.context.MOST_CONTEXT`).
         most_image_bytes: pictures kept; beyond them the oldest are forgotten, so that a prompt fits into a message.
         prefix: of the numbers in the ids that are made up here.
     """
@@ -37,6 +41,7 @@ class History:
     most_items: int = 400
     most_image_bytes: int = 3 * 1024 * 1024
     prefix: str = ""
+    most_characters: int = 1024 * 1024
     _items: list[Item] = field(default_factory=list)
     _overdue: set[str] = field(default_factory=set)
     _made_up: int = 0
@@ -56,7 +61,7 @@ class History:
             open_calls: ids of those whose results are still waited for.
         """
         items = (*self._items, *then)
-        leaving = _leaving(items, self.most_items, len(items) - 1) if then else 0
+        leaving = self._leaving(items, len(items) - 1) if then else 0
         missing = dict.fromkeys(self._overdue, OVERDUE)
         missing |= dict.fromkeys(open_calls, PENDING)
         return tuple(rendered(items[leaving:], missing))
@@ -70,8 +75,11 @@ class History:
 
     @property
     def full(self) -> bool:
-        """Whether there are twice as many items as are kept, and none can leave: the newest exchange is too long."""
-        return len(self._items) >= 2 * self.most_items
+        """Whether there is twice as much as is kept, and nothing can leave while an answer or a tool is awaited."""
+        return (
+            len(self._items) >= 2 * self.most_items
+            or sum(map(_size, self._items)) >= 2 * self.most_characters
+        )
 
     def item(self, item_id: str) -> Item | None:
         """The item of that name."""
@@ -188,7 +196,36 @@ class History:
             ),
             len(self._items) - 1,
         )
-        del self._items[: _leaving(self._items, self.most_items, latest)]
+        del self._items[: self._leaving(self._items, latest)]
+
+    def _leaving(self, items: Sequence[Item], latest: int) -> int:
+        """How many of the oldest items leave where there are too many; the one at ``latest`` has to stay."""
+        behind = [0]
+        for item in reversed(items):
+            behind.append(behind[-1] + _size(item))
+        behind.reverse()
+
+        def too_many(start: int, share: float) -> bool:
+            return (
+                len(items) - start > self.most_items * share
+                or behind[start] > self.most_characters * share
+            )
+
+        if not too_many(0, 1):
+            return 0
+        starts = [
+            index
+            for index in range(1, latest + 1)
+            if items[index].speaker in _USERS and items[index - 1].speaker not in _USERS
+        ]
+        for start in starts:
+            if not too_many(start, KEPT):
+                return start
+        # The last exchange is longer than that; where it is too long for the whole, it does not stay whole.
+        start = starts[-1] if starts else 0
+        while start < latest and too_many(start, 1):
+            start += 1
+        return start
 
 
 def beginning(instructions: str) -> tuple[Message, ...]:
@@ -214,17 +251,6 @@ def within(items: Sequence[Item], most_image_bytes: int) -> list[Item]:
     return found
 
 
-def _leaving(items: Sequence[Item], most: int, latest: int) -> int:
-    """How many of the oldest items leave where there are more than ``most``; the one at ``latest`` has to stay."""
-    if len(items) <= most:
-        return 0
-    starts = [
-        index
-        for index in range(1, latest + 1)
-        if items[index].speaker in _USERS and items[index - 1].speaker not in _USERS
-    ]
-    for start in starts:
-        if len(items) - start <= most // 2:
-            return start
-    # The last exchange is longer than half; where it is longer than the whole, it does not stay whole.
-    return max(starts[-1] if starts else 0, min(latest, len(items) - most))
+def _size(item: Item) -> int:
+    """Characters of an item."""
+    return len(item.text) + (len(item.call.arguments_json) if item.call else 0)

@@ -68,7 +68,7 @@ class Memory:
         Raises:
             TooLong: there is no room in its context for what was said last.
         """
-        self._behind = self._history.last_id or ROOT
+        self._answer_behind(self._history.last_id or ROOT)
         first = self.beginning()
         if wish is not None and wish.instructions is not None:
             first = beginning(wish.instructions)
@@ -167,6 +167,10 @@ class Memory:
         self._history.change(replace(item, text=text, complete=complete))
         return True
 
+    def _answer_behind(self, item_id: str) -> None:
+        """The answer to come is to what the history holds up to this item."""
+        self._behind, self._own_items = item_id, False
+
     def _put(self, item: Item, after: str | None = None) -> None:
         self._history.put(item, after)
         self._history.forget_oldest(self._answer, self._calls.open)
@@ -177,7 +181,7 @@ class Memory:
         """The user has said something, which is an item from now on; its text may follow, with `heard`."""
         if text.strip():
             self._calls.abandon()
-            self._behind = item_id
+            self._answer_behind(item_id)
         self._put(Item(item_id, Speaker.USER, text, spoken=True))
 
     def heard(self, item_id: str, text: str, beside: bool = False) -> None:
@@ -190,7 +194,7 @@ class Memory:
         """
         if text.strip() and not beside:
             self._calls.abandon()
-            self._behind = item_id
+            self._answer_behind(item_id)
         item = self._history.item(item_id)
         if item is not None:
             self._history.change(replace(item, text=text))
@@ -203,7 +207,7 @@ class Memory:
         self._calls.abandon()
         item_id = self._history.reserve()
         self._put(Item(item_id, Speaker.USER, text))
-        self._behind = item_id
+        self._answer_behind(item_id)
         return item_id
 
     def note(

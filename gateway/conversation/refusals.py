@@ -36,11 +36,11 @@ def refusal(history: History, item: Item, after: str | None) -> Refuse | None:
             return None
         problem = f"no call without a result has the id {item.call_id!r}"
         return Refuse("item.call_id", problem)
+    if history.full:
+        problem = "there is no room for more before the answer and the tools under way are done"
+        return Refuse("item", problem)
     asks = after is None and item.speaker in (Speaker.USER, Speaker.SYSTEM)
-    if history.full or (asks and not room_for(history, item.text)):
-        return Refuse(
-            "item",
-            f"more than {MOST_UNANSWERED} characters, or {2 * history.most_items}"
-            " items, wait for an answer",
-        )
+    if asks and not room_for(history, item.text):
+        problem = f"more than {MOST_UNANSWERED} characters wait for an answer"
+        return Refuse("item.content", problem)
     return None

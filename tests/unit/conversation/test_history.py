@@ -156,6 +156,22 @@ def test_of_an_exchange_that_is_longer_than_the_whole_the_beginning_leaves() -> 
     assert ids(history) == ["a5", "a6", "a7", "a8"]
 
 
+def test_the_oldest_exchanges_leave_too_where_there_is_too_much_text() -> None:
+    said = (reply("a", "x" * 6), user("b", "x" * 3), call("c"), user("d", "x"))
+    history = holding(*said, most_characters=11)
+    history.forget_oldest((), ())
+    assert ids(history) == ["d"]
+
+
+def test_arguments_of_calls_are_text() -> None:
+    arguments = ToolCall("c1", "clock", "x" * 6)
+    long = Item("b", Speaker.ASSISTANT, call=arguments)
+    history = holding(user("a"), long, user("c"), most_characters=12)
+    history.forget_oldest((), ())
+    assert ids(history) == ["c"]
+    assert not history.full
+
+
 def test_a_call_that_waits_for_its_result_is_not_forgotten() -> None:
     said = (user("a"), call("b"), user("c"), user("d"), user("e"))
     history = holding(*said, most_items=2)
@@ -177,6 +193,13 @@ def test_a_history_is_full_where_twice_as_many_items_cannot_leave() -> None:
     assert not history.full
     history.put(user("d"))
     history.forget_oldest((), {"c1"})
+    assert history.full
+
+
+def test_a_history_is_full_of_text_likewise() -> None:
+    history = holding(call("a"), reply("b", "x" * 5), most_characters=4)
+    assert not history.full
+    history.put(reply("c", "x"))
     assert history.full
 
 

@@ -43,6 +43,25 @@ def test_what_comes_while_an_answer_is_under_way_stands_behind_it() -> None:
     assert len(ids(remembered)) == 6
 
 
+def test_calls_stand_behind_the_answer_and_one_another_whenever_its_text_begins() -> (
+    None
+):
+    remembered = asked()
+    remembered.call(call("c1"), "first")
+    remembered.reply_begins("reply")
+    remembered.call(call("c2"), "second")
+    assert ids(remembered) == ["asked", "reply", "first", "second"]
+
+
+def test_an_answer_under_way_is_not_forgotten_whatever_is_put_meanwhile() -> None:
+    remembered = asked(most_items=4)
+    remembered.reply_begins("reply")
+    for index in range(9):
+        remembered.put(reply(f"{index}"), None)
+    remembered.answered(answer("Because."), Outcome.ANSWERED, "Because.", None)
+    assert held(remembered, "reply").text == "Because."
+
+
 def test_a_client_may_put_something_between_a_question_and_the_answer_to_come() -> None:
     remembered = asked()
     remembered.put(user("put"), "asked")

@@ -108,6 +108,13 @@ def test_a_call_behind_a_result_is_another_message() -> None:
     assert [who for who, _ in read(*said)] == ["user", *("assistant", "tool") * 2]
 
 
+def test_a_result_that_is_not_theirs_leaves_calls_together() -> None:
+    assert read(user("a"), call("1"), result("0", "zero"), call("2"))[1] == (
+        "assistant",
+        "<1><2>",
+    )
+
+
 def test_a_result_without_its_call_is_left_out() -> None:
     assert read(user("a"), result("1", "one"), reply("b")) == [
         ("user", "a"),
