@@ -9,12 +9,12 @@ from gateway.conversation import events as e
 from gateway.conversation.values import Outcome, Wish
 from gateway.fronts.realtime.errors import (
     RATE_LIMIT,
-    REFUSALS,
     SERVER,
     WireError,
     from_antiphon,
 )
 from gateway.fronts.realtime.responses import Response
+from gateway.fronts.realtime.server_events import refusal
 from gateway.options import Options
 from gateway.session import Session
 from gateway.sessions import Sessions
@@ -148,13 +148,9 @@ def _events(notice: c.Notice, response: Response, event_id: str | None) -> list[
                 notice.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED)
             )
             return response.tell(notice, by_client)
-        case c.Refuse(field, problem, why):
-            refused = WireError(
-                f"{field}: {problem}" if field else problem,
-                code=REFUSALS[why],
-                param=field or None,
-                event_id=event_id,
-            )
+        case c.Refuse():
+            refused = refusal(notice)
+            refused.event_id = event_id
             return [refused.to_event("")]
         case _:
             return []

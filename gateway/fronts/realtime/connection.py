@@ -19,6 +19,7 @@ from gateway.fronts.realtime.errors import (
 from gateway.fronts.realtime.fields import RealtimeSession
 from gateway.fronts.realtime.holding import Holding
 from gateway.fronts.realtime.outbox import Outbox
+from gateway.fronts.realtime.recordings import Recordings
 from gateway.fronts.realtime.responses import Response
 from gateway.fronts.realtime.server_events import truncated
 from gateway.fronts.realtime.sound import Sound
@@ -84,6 +85,8 @@ class Connection:
         self._heard_until = 0.0
         self._cause: schema.ClientEvent | None = None
         self._session: Session
+        self._holding: Holding
+        self._recordings: Recordings
         self._clerk: Clerk
         self._opened = asyncio.Event()
 
@@ -160,6 +163,8 @@ class Connection:
         ) as session:
             beside = Beside(self._sessions, self._outbox.put)
             self._session = session
+            self._holding = holding
+            self._recordings = Recordings(self._sessions.stages, session.id)
             self._clerk = Clerk(session, holding, self._outbox, beside, self._sound)
             self._clerk.tell_session("created")
             session.begin()
@@ -245,8 +250,9 @@ class Connection:
             if isinstance(event, schema.AudioAppend):
                 await self._clerk.hear(event, arrived)
             else:
+                heard = await self._recordings.heard(event, self._holding)
                 self._cause = event
-                self._clerk.obey(event)
+                self._clerk.obey(heard)
         except WireError as error:
             error.event_id = event.event_id
             self._outbox.put(error.to_event(""))

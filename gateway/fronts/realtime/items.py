@@ -31,7 +31,7 @@ def to_item(new: NewItem, images: bool, param: str = "item") -> Item:
     """The client's item as the conversation has it; without an id where the client gave none.
 
     Args:
-        new: as it came.
+        new: as it came; of a recording only the transcript counts.
         images: whether the model takes pictures.
         param: its path in the event, for errors.
 
@@ -78,13 +78,6 @@ def _user_item(id: str, new: UserMessage, images: bool, param: str) -> Item:
                 )
             shown.append(_image(part.image_url, f"{where}.image_url"))
         elif isinstance(part, InputAudio):
-            if part.audio is not None and part.transcript is None:
-                raise refused(
-                    f"{where}.audio",
-                    "has no transcript beside it",
-                    "input_audio_buffer.append for what is to be heard, or a transcript",
-                    NOT_SUPPORTED,
-                )
             said.append(part.transcript or "")
         else:
             said.append(part.text)

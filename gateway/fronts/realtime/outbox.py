@@ -58,7 +58,7 @@ class Outbox:
         self._more.set()
 
     async def room(self) -> None:
-        """Wait until the client has read most of what there is for it."""
+        """Wait until the client has read most of what there is for it, or has been given up."""
         await self._room.wait()
 
     async def next(self) -> Event | Ending:

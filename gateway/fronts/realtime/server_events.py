@@ -5,10 +5,16 @@ from typing import Any
 
 from gateway.conversation import commands as c
 from gateway.conversation.values import Outcome, Transcript
-from gateway.fronts.realtime.errors import REFUSALS, SERVER, WireError
+from gateway.fronts.realtime.errors import (
+    REFUSALS,
+    SERVER,
+    WireError,
+    from_antiphon,
+)
 from gateway.fronts.realtime.items import spoken_message, to_wire
 from gateway.fronts.realtime.responses import Manner, Response, error
 from gateway.fronts.realtime.schema import RealtimeSession
+from services.runtime.errors import InvalidArgument
 
 Event = dict[str, Any]
 
@@ -89,10 +95,8 @@ class Teller:
                 return [{"type": "conversation.item.deleted", "item_id": id}]
             case c.TellItemTruncated(id, heard):
                 return [truncated(id, heard)]
-            case c.Refuse(field, problem, why):
-                message = f"{field}: {problem}" if field else problem
-                code = REFUSALS[why]
-                return [WireError(message, code=code, param=field or None).to_event("")]
+            case c.Refuse():
+                return [refusal(notice).to_event("")]
             case (
                 c.TellSpeechStopped()
                 | c.TellTurnTaking()
@@ -277,6 +281,13 @@ def _delta(item: str, told: str, text: str) -> list[Event]:
             "delta": text[len(told) :],
         }
     ]
+
+
+def refusal(notice: c.Refuse) -> WireError:
+    """What the conversation refuses, as the client is told."""
+    refused = from_antiphon(InvalidArgument(notice.field, notice.problem))
+    refused.code = REFUSALS[notice.why]
+    return refused
 
 
 def added(item: Event, after: str | None) -> list[Event]:
