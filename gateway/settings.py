@@ -156,7 +156,7 @@ class GatewaySettings(ServiceSettings):
     history_messages: int = Field(
         400,
         ge=2,
-        description="messages of a conversation that are remembered; beyond, the oldest half is forgotten",
+        description="messages, calls and results of a conversation that are remembered; beyond, the oldest half is forgotten",
     )
 
     endpointing: Endpointing = Field(

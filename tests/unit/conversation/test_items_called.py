@@ -13,6 +13,7 @@ from tests.unit.conversation.remembering import (
     call,
     calls_tools,
     held,
+    ids,
     read,
     refused,
     result,
@@ -131,6 +132,15 @@ def test_a_deleted_call_is_not_waited_for() -> None:
     assert remembered.delete("calls c2")
     assert remembered.complete()
     assert read(remembered) == ["Why?", "<c1>", "one"]
+
+
+def test_a_call_stands_where_its_answer_stood_that_was_deleted() -> None:
+    remembered = asked()
+    remembered.reply_begins("reply")
+    remembered.note("By the way.")
+    remembered.delete("reply")
+    remembered.call(call(), "call")
+    assert ids(remembered)[:2] == ["asked", "call"]
 
 
 def test_a_deleted_result_is_missing() -> None:
