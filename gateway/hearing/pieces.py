@@ -118,7 +118,11 @@ class Divider:
     def _end_piece(self, spoken_until: float, complete: list[Piece]) -> None:
         # Where a piece was cut in the silence behind its last word, nothing is left of it.
         if self._start is not None and spoken_until > self._start:
-            until = min(spoken_until + _MARGIN, self._listener.tape.end)
+            until = min(
+                spoken_until + _MARGIN,
+                self._start + self._longest,
+                self._listener.tape.end,
+            )
             complete.append(self._take(self._start, until))
         self._start = None
 
@@ -129,6 +133,7 @@ class Divider:
 
     def _quietest(self, start: float, end: float) -> float:
         """The middle of the quietest 100 ms between two positions."""
+        start = round(start * SAMPLE_RATE) / SAMPLE_RATE
         samples = np.frombuffer(self._listener.tape.read(start, end), "<i2")
         frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
         power = (frames.astype(np.float32) ** 2).mean(axis=1)

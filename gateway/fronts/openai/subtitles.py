@@ -11,7 +11,10 @@ from gateway.dictation import Passage
 
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 _ABBREVIATION = 3
-"""Characters, with its dot, of a word that is rather an abbreviation than the end of a sentence: ``Mr.``"""
+"""Characters, with its dot, of a word that may be an abbreviation: ``Mr.``"""
+
+_BREATH = 0.2
+"""Seconds behind such a word that make it the end of a sentence after all."""
 
 _LONGEST = 7.0
 """Seconds that a subtitle stays, at most: more than two full lines nobody reads at once."""
@@ -98,7 +101,7 @@ def _divided(words: tuple[Word, ...]) -> list[list[Word]]:
     for word in words:
         last = divided[-1]
         if last and (
-            _ends_sentence(last[-1].text)
+            _ends_sentence(last[-1], word)
             or word.start - last[-1].end >= _PAUSE
             or word.end - last[0].start > _LONGEST
         ):
@@ -107,10 +110,10 @@ def _divided(words: tuple[Word, ...]) -> list[list[Word]]:
     return divided
 
 
-def _ends_sentence(text: str) -> bool:
-    return text.endswith(_SENTENCE_ENDS) and not (
-        text.endswith(".") and len(text) <= _ABBREVIATION
-    )
+def _ends_sentence(word: Word, following: Word) -> bool:
+    if word.text.endswith(".") and len(word.text) <= _ABBREVIATION:
+        return following.start - word.end >= _BREATH
+    return word.text.endswith(_SENTENCE_ENDS)
 
 
 def _text(words: list[Word], whole: str, position: int) -> tuple[str, int]:
