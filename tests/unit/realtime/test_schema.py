@@ -382,6 +382,20 @@ def test_an_error_names_the_field_and_what_is_allowed(
     assert allowed in error.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("prompt", {"id": "x"}),
+        ("reasoning", {"effort": "low"}),
+        ("parallel_tool_calls", False),
+    ],
+)
+def test_what_a_response_cannot_have_is_refused_by_name(name: str, value: Any) -> None:
+    error = wrong({"type": "response.create", "response": {name: value}})
+    assert (error.code, error.param) == ("not_supported", f"response.{name}")
+    parse(json.dumps({"type": "response.create", "response": {name: None}}))
+
+
 @pytest.mark.parametrize("audio", ["A", "AAA", "AA==A", "AA A", "AA\nAA", "_-8=", "é"])
 def test_audio_that_is_not_base64_is_refused(audio: str) -> None:
     error = wrong({"type": "input_audio_buffer.append", "audio": audio})

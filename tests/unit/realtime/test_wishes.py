@@ -516,12 +516,15 @@ def test_a_response_has_its_own_tools_tokens_voice_and_format() -> None:
         tools=[{"type": "function", "name": "g"}],
         tool_choice="required",
         max_output_tokens=9,
+        temperature=0.5,
         audio={"output": {"voice": "thorsten", "format": {"type": "audio/pcmu"}}},
     )
     _, own = wish(event, asked)
     assert own is not None
     assert [tool.name for tool in own.tools] == ["g"]
-    assert own.sampling.max_tokens == 9
+    assert (own.sampling.max_tokens, own.sampling.temperature) == (9, 0.5)
+    assert own.tool_choice is not None
+    assert own.tool_choice.mode == llm_pb2.TOOL_CHOICE_MODE_REQUIRED
     assert (own.voice, own.output_rate) == ("thorsten", 8_000)
     assert own.instructions == "Be kind."
     changed = response_session(event, asked)
