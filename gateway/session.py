@@ -136,6 +136,11 @@ class Session:
             self._wished[wish.key] = options
         self.tell(Respond(wish))
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """What the history holds now, oldest first."""
+        return self._conversation.items
+
     def item(self, item_id: str) -> Item | None:
         """What the history holds under that name now."""
         return self._conversation.item(item_id)

@@ -69,6 +69,11 @@ class History:
     # --- items --------------------------------------------------------------------------------------------
 
     @property
+    def items(self) -> tuple[Item, ...]:
+        """All of them, oldest first."""
+        return tuple(self._items)
+
+    @property
     def last_id(self) -> str | None:
         """Of the last item; None where there is none."""
         return self._items[-1].id if self._items else None

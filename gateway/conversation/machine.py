@@ -58,6 +58,11 @@ class Conversation:
         answer = self._answering.answer
         return answer is not None and answer.opened
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """What the history holds, oldest first."""
+        return self._memory.items
+
     def item(self, item_id: str) -> Item | None:
         """What the history holds under that name."""
         return self._memory.item(item_id)

@@ -116,6 +116,11 @@ class Memory:
         """An id for an utterance or an answer that will be an item."""
         return self._history.reserve()
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All that was said, oldest first."""
+        return self._history.items
+
     def item(self, item_id: str) -> Item | None:
         """The item of that name, as it is now; None where there is none."""
         return self._history.item(item_id)
