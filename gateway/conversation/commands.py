@@ -265,9 +265,13 @@ class TellInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class TellIdle:
-    """Nobody has spoken from ``start`` to ``end`` of the input's audio clock; an answer to that, ``item``, follows."""
+    """Nobody has spoken from ``start`` to ``end`` of the input's audio clock, and the assistant prompts the user to.
+
+    What it is told instead of the user's words is ``item``, behind ``after`` (None: first); its answer follows.
+    """
 
     item: str
+    after: str | None
     start: float
     end: float
 
