@@ -157,6 +157,8 @@ class Clerk:
                 code=NOT_SUPPORTED,
                 param="response.output_modalities",
             )
+        if wish.items is None:
+            wish = replace(wish, items=session.items)
         response = Response(_response_id(), replace(manner, conversation_id=None))
         self._beside.respond(
             session, options or holding.options, wish, response, event.event_id

@@ -72,15 +72,8 @@ class Teller:
                 return self._transcribed(item, transcript)
             case c.TellUnheard():
                 return self._not_transcribed(notice)
-            case c.TellIdle(item, start, end):
-                return [
-                    {
-                        "type": "input_audio_buffer.timeout_triggered",
-                        "audio_start_ms": _ms(start),
-                        "audio_end_ms": _ms(end),
-                        "item_id": item,
-                    }
-                ]
+            case c.TellIdle():
+                return _idle(notice)
             case c.TellResponding(_, wish):
                 return self._responding(wish)
             case c.TellReplyStarted() | c.TellText() | c.TellAudio() | c.TellToolCall():
@@ -280,6 +273,25 @@ def _delta(item: str, told: str, text: str) -> list[Event]:
             "content_index": 0,
             "delta": text[len(told) :],
         }
+    ]
+
+
+def _idle(notice: c.TellIdle) -> list[Event]:
+    """The silence is an item, as if it had been said."""
+    item, after = notice.item, notice.after
+    return [
+        {
+            "type": "input_audio_buffer.timeout_triggered",
+            "audio_start_ms": _ms(notice.start),
+            "audio_end_ms": _ms(notice.end),
+            "item_id": item,
+        },
+        {
+            "type": "input_audio_buffer.committed",
+            "previous_item_id": after,
+            "item_id": item,
+        },
+        *added(spoken_message(item), after),
     ]
 
 

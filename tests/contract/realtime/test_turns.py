@@ -273,6 +273,17 @@ async def test_a_user_who_is_silent_is_prompted(
         triggered = await client.until("input_audio_buffer.timeout_triggered")
         assert triggered["audio_end_ms"] >= triggered["audio_start_ms"]
         await client.until("response.done")
+        assert client.types()[:5] == [
+            "input_audio_buffer.timeout_triggered",
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+            "response.created",
+        ]
+        silence_item, reply = client.all("conversation.item.added")
+        assert silence_item["item"]["id"] == triggered["item_id"]
+        assert silence_item["previous_item_id"] is not None
+        assert reply["previous_item_id"] == triggered["item_id"]
 
 
 async def test_a_waterfall_is_told_to_those_who_ask_for_it(
