@@ -18,7 +18,7 @@ _ENOUGH = 10.0
 _BREATH = 0.25
 """Seconds of silence between two clauses."""
 
-_SILENCE = 1.0
+_SILENCE = 2.0
 """Seconds of silence that end a piece however short it is; nobody has to transcribe them."""
 
 _MARGIN = 0.3

@@ -54,7 +54,7 @@ class Shape:
     code: str
 
 
-_SHAPES = {
+SHAPES = {
     grpc.StatusCode.INVALID_ARGUMENT: Shape(400, _INVALID, "invalid_value"),
     grpc.StatusCode.UNAUTHENTICATED: Shape(
         401, "authentication_error", "invalid_api_key"
@@ -72,6 +72,9 @@ _SHAPES = {
 _OVERLOADED = Shape(503, _SERVER, "overloaded")
 _TOO_OFTEN = Shape(429, "rate_limit_error", "rate_limit_exceeded")
 _TOO_LARGE = Shape(413, _INVALID, "request_too_large")
+OF_EXHAUSTION = (_OVERLOADED, _TOO_OFTEN, _TOO_LARGE)
+"""What RESOURCE_EXHAUSTED may be."""
+
 _UNKNOWN = Shape(500, _SERVER, "internal")
 
 _STAGES_WORDS = ("config.", "sampling.")
@@ -101,7 +104,7 @@ def shape(error: AntiphonError) -> Shape:
         if isinstance(error, Full):
             return _OVERLOADED
         return _TOO_LARGE if retry_after(error) is None else _TOO_OFTEN
-    known = _SHAPES.get(error.code, _UNKNOWN)
+    known = SHAPES.get(error.code, _UNKNOWN)
     if isinstance(error, NotFound):
         return Shape(known.status, known.type, error.reason)
     return known

@@ -1,6 +1,8 @@
 """The parts of the neighbours that need no port."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -8,10 +10,23 @@ from aiohttp import web
 from gateway.conversation.values import Transcript, Word
 from gateway.dictation import Passage
 from gateway.fronts.openai import decoding
+from gateway.fronts.openai.body import Body
 from gateway.fronts.openai.decoding import Decoder
 from gateway.fronts.openai.encoding import MEDIA_TYPES, encoder
-from gateway.fronts.openai.errors import NotFound, body, of_http, shape, to_response
+from gateway.fronts.openai.errors import (
+    OF_EXHAUSTION,
+    SHAPES,
+    NotFound,
+    Shape,
+    body,
+    of_http,
+    shape,
+    to_response,
+)
+from gateway.fronts.openai.prompt import ChatRequest
+from gateway.fronts.openai.speech import SpeechRequest
 from gateway.fronts.openai.subtitles import segments, to_srt, to_verbose, to_vtt
+from gateway.fronts.openai.upload import TranscriptionForm
 from services.runtime.errors import (
     AntiphonError,
     Cancelled,
@@ -25,6 +40,8 @@ from services.runtime.errors import (
 )
 from tests.fakes.hearing import RATE, speech
 from tests.fakes.recordings import as_wav
+
+PAGE = Path(__file__).parents[3] / "docs" / "http.md"
 
 
 def passage(*words: tuple[str, float, float], text: str = "") -> Passage:
@@ -172,3 +189,20 @@ def test_a_recording_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
     assert len(decoder.next()) == pytest.approx(RATE * 2, rel=0.05)
     assert decoder.next() == b""
     decoder.close()
+
+
+@pytest.mark.parametrize("fields", [ChatRequest, SpeechRequest, TranscriptionForm])
+def test_the_page_names_every_field(fields: type[Body]) -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall("`([a-z_]+)`", row)}
+    assert set(fields.model_fields) <= named
+
+
+@pytest.mark.parametrize("looks", [*SHAPES.values(), *OF_EXHAUSTION])
+def test_the_page_names_every_error(looks: Shape) -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    # Nobody is there to read that a client has left.
+    assert looks.status == 499 or any(
+        f"| {looks.status} | `{looks.type}` | " in row and f"`{looks.code}`" in row
+        for row in rows
+    )
