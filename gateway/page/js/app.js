@@ -1,9 +1,9 @@
 /** Puts the page together. */
-import { find, whole } from "./dom.js";
+import { find, whole, words } from "./dom.js";
 import { save } from "./export.js";
 import { Figures } from "./figures.js";
 import { Panel } from "./panel.js";
-import { Settings } from "./settings.js";
+import { DEFAULTS, Settings } from "./settings.js";
 import { Staff } from "./staff.js";
 import { stateOf } from "./state.js";
 import { strings } from "./strings.js";
@@ -12,6 +12,7 @@ import { Transcript } from "./transcript.js";
 
 const DRAFT = "antiphon.draft";
 
+words(strings);
 const settings = new Settings();
 const panel = new Panel(settings, find("settings"));
 const transcript = new Transcript(find("transcript"), find("live"));
@@ -21,7 +22,7 @@ const figures = new Figures({
 const talk = new Talk(settings, {
   said,
   stands: show,
-  refused: (choice, why) => panel.refused(choice, why),
+  refused,
   settled: () => panel.settled(),
 });
 const staff = new Staff(find("staff"), () => talk.analysers, () => (talk.facts.thinking ? talk.stopwatch.running(performance.now()) : null));
@@ -43,6 +44,13 @@ function said(entry, gone) {
   } else if (entry.ears !== null && !entry.waterfall && talk.facts.speaking) {
     clock(entry.ears, strings.clock.ears);
   }
+}
+
+/** What the gateway would not have is undone, since it takes all of an update or nothing. */
+function refused(choice, why) {
+  panel.refused(choice, why);
+  talk.log.notice(why);
+  if (choice) settings.set(choice, DEFAULTS[choice]);
 }
 
 function clock(ms, what) {
@@ -161,6 +169,7 @@ for (const each of modes) each.addEventListener("click", () => settings.set("mod
 
 settings.onchange = (name) => {
   showMode();
+  panel.show(name);
   talk.changed(name);
   show(talk.facts);
 };

@@ -16,6 +16,17 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * Fill the page's own sentences in.
+ * @param {object} strings
+ */
+export function words(strings) {
+  const of = (path) => path.split(".").reduce((place, name) => place[name], strings);
+  for (const element of document.querySelectorAll("[data-words]")) element.textContent = of(element.dataset.words);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", of(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = of(element.dataset.placeholder);
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The same for a drawing. */

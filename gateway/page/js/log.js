@@ -35,6 +35,7 @@ export class Log {
   constructor(changed) {
     /** @type {Entry[]} */
     this.entries = [];
+    this.begins = 0;
     this.changed = changed;
   }
 
@@ -89,10 +90,23 @@ export class Log {
     if (fold) fold(this, event);
   }
 
-  /** What was said, as items that a new conversation can begin with. */
+  /** A conversation is over: the next one knows nothing of it. What was never sent is the next one's first. */
+  close(text) {
+    this.notice(text);
+    const waiting = this.entries.findIndex(({ mark }) => mark === "waiting");
+    this.begins = waiting < 0 ? this.entries.length : waiting;
+  }
+
+  /** A tool has run. */
+  returned(id, output) {
+    const { tool } = this.entry(id);
+    this.put(id, "tool", { done: true, tool: { ...tool, output } });
+  }
+
+  /** What was said in this conversation, as items that a new conversation can begin with. */
   items() {
     const items = [];
-    for (const entry of this.entries) {
+    for (const entry of this.entries.slice(this.begins)) {
       const text = entry.heard ?? entry.text;
       if (entry.kind === "user" && text && entry.mark !== "waiting") {
         items.push({ type: "message", role: "user", content: [{ type: "input_text", text }] });

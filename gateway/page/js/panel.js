@@ -55,19 +55,26 @@ export class Panel {
 
   /** It holds now. */
   settled() {
-    for (const field of Object.values(this.fields)) {
-      field.removeAttribute("aria-invalid");
-      problem(field).textContent = "";
-    }
-    if (this.dialog.open) this.note.textContent = strings.settings.saved;
+    const refused = this.dialog.querySelector("[aria-invalid]") !== null;
+    if (this.dialog.open && !refused) this.note.textContent = strings.settings.saved;
+  }
+
+  /** Show a choice as it is. */
+  show(name) {
+    const field = this.fields[name];
+    if (!field) return;
+    if (field.type === "checkbox") field.checked = this.settings.now[name];
+    else field.value = this.settings.now[name];
   }
 
   #bind(name) {
     const field = this.fields[name];
-    const box = field.type === "checkbox";
-    if (box) field.checked = this.settings.now[name];
-    else field.value = this.settings.now[name];
-    field.addEventListener("change", () => this.settings.set(name, box ? field.checked : field.value.trim()));
+    this.show(name);
+    field.addEventListener("change", () => {
+      field.removeAttribute("aria-invalid");
+      problem(field).textContent = "";
+      this.settings.set(name, field.type === "checkbox" ? field.checked : field.value.trim());
+    });
     const place = problem(field);
     place.id = `${name}-problem`;
     field.setAttribute("aria-describedby", place.id);

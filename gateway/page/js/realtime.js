@@ -2,7 +2,7 @@
  * A connection to the gateway that comes back: opens a link, tells of its events, and opens another where one is lost.
  *
  * @typedef {{kind: "connecting"}
- *   | {kind: "open", again: boolean}
+ *   | {kind: "open"}
  *   | {kind: "waiting", why: "lost" | "moved" | "full", until: number}
  *   | {kind: "ended", why: "key" | "keyRefused" | "unreachable" | "said", reason: string}} Status
  */
@@ -95,10 +95,9 @@ export class Realtime {
         return;
       }
       this.link = link;
-      const again = this.wasOpen;
       this.wasOpen = true;
       this.openedAt = performance.now();
-      this.ends.status({ kind: "open", again });
+      this.ends.status({ kind: "open" });
       this.early.splice(0).forEach((event) => this.#event(event));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;

@@ -1,8 +1,30 @@
-/** How things stand, in one word and one sentence. */
+/**
+ * How things stand, in one word and one sentence.
+ *
+ * @typedef {object} Facts
+ * @property {"idle" | "connecting" | "open" | "waiting" | "ended"} link
+ * @property {string} why of a wait or an end
+ * @property {string} reason in the gateway's words
+ * @property {number} until when the next try begins
+ * @property {"" | "denied" | "missing" | "insecure"} microphone what keeps it away
+ * @property {boolean} hearing
+ * @property {boolean} thinking
+ * @property {boolean} speaking
+ * @property {boolean} interrupted a moment ago
+ * @property {boolean} holding
+ * @property {boolean} muted
+ * @property {boolean} listens there is a microphone
+ */
 import { fill, strings } from "./strings.js";
 
+/** @type {Facts} */
+export const NOTHING = {
+  link: "idle", why: "", reason: "", until: 0, microphone: "",
+  hearing: false, thinking: false, speaking: false, interrupted: false, holding: false, muted: false, listens: false,
+};
+
 /**
- * @param {import("./talk.js").Facts} facts
+ * @param {Facts} facts
  * @param {import("./settings.js").Choices} choices
  * @param {number} now
  * @returns {{name: string, title: string, hint: string}} name: of `strings.state`

@@ -32,7 +32,8 @@ export class Stopwatch {
   /** The question ended at this place of the input's audio, in milliseconds. */
   stopped(end) {
     const index = Math.floor(end / FRAME) - this.dropped;
-    const taken = this.frames[index];
+    // The clocks differ by what is under way: an end that lies beyond the last frame is its end.
+    const taken = this.frames[index] ?? this.frames.at(-1);
     // A frame is taken when its last sample is there.
     this.spoke(taken === undefined ? null : taken - FRAME + (end % FRAME));
   }

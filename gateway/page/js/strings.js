@@ -1,5 +1,24 @@
 /** Every sentence of the page. Placeholders in braces are filled by `fill`. */
 export const strings = {
+  page: {
+    skip: "To the text field",
+    nav: "Page",
+    now: "Now",
+    export: "Export",
+    key: "API key",
+    useKey: "Use it",
+    conversation: "Conversation",
+    type: "Type a message",
+    typeInstead: "Type instead",
+    send: "Send",
+  },
+  ideas: {
+    title: "For instance",
+    ask: "How do bees make honey?",
+    dice: "Roll two dice for me.",
+    color: "Make this page teal.",
+  },
+  modes: { label: "How you take your turn", handsFree: "Hands-free", pushToTalk: "Push to talk" },
   state: {
     idle: "Press and talk",
     connecting: "Connecting",
@@ -83,6 +102,7 @@ export const strings = {
     measured: "from your last sound to the first of the answer",
   },
   figures: {
+    label: "Response latency of this session",
     none: "Figures come with the first spoken answer.",
     turns: "{count} answers",
     oneTurn: "1 answer",
@@ -104,19 +124,36 @@ export const strings = {
     moved: "The gateway asked to move on; the conversation goes on.",
     ended: "Conversation ended: {why}",
     endedByYou: "Conversation ended.",
-    refused: "{why}",
-    toolFailed: "no such tool, or its arguments make no sense",
   },
   microphone: { lost: "The microphone was unplugged, or taken by something else." },
   hold: { short: "Hold it while you speak, and let go when you are done." },
-  live: { you: "You: {text}", antiphon: "Antiphon: {text}", answered: "Answered after {total} milliseconds." },
+  live: { you: "You: {text}", antiphon: "Antiphon: {text}" },
   settings: {
+    title: "Settings",
+    done: "Done",
+    voice: "Voice",
+    model: "Model",
+    language: "Language you speak",
+    instructions: "Instructions",
+    eagerness: "When you pause, it answers",
+    output: "It answers in",
+    transport: "Carried by",
+    tools: "Offer it tools: this page’s color, the time, dice",
+    choices: {
+      auto: "as it judges",
+      low: "late: you like to think",
+      medium: "soon",
+      high: "at once",
+      audio: "speech",
+      text: "text alone",
+    },
+    anyLanguage: "The gateway’s own",
+    howToAnswer: "How it should answer",
     anyVoice: "The gateway’s own",
     anyModel: "The gateway’s own",
     refused: "Not possible: {why}",
     saved: "Applied.",
   },
-  announceEmpty: "",
 };
 
 /**

@@ -2,44 +2,19 @@
  * The conversation: what is sent when, and what an event of the gateway changes.
  *
  * It owns the connection, the microphone and the speaker. The log tells what was said, `facts` how things stand.
- *
- * @typedef {object} Facts
- * @property {"idle" | "connecting" | "open" | "waiting" | "ended"} link
- * @property {string} why of a wait or an end
- * @property {string} reason in the gateway's words
- * @property {number} until when the next try begins
- * @property {"" | "denied" | "missing" | "insecure"} microphone what keeps it away
- * @property {boolean} hearing
- * @property {boolean} thinking
- * @property {boolean} speaking
- * @property {boolean} interrupted a moment ago
- * @property {boolean} holding
- * @property {boolean} muted
- * @property {boolean} listens there is a microphone
  */
-import { Microphone, Speaker } from "./audio.js";
 import { Log } from "./log.js";
 import { Realtime } from "./realtime.js";
 import { choiceOf, session } from "./settings.js";
+import { NOTHING } from "./state.js";
 import { Stopwatch } from "./stopwatch.js";
-import { strings } from "./strings.js";
-import { run } from "./tools.js";
+import { fill, strings } from "./strings.js";
+import { Calls } from "./tools.js";
+import { Voices } from "./voices.js";
 
 // What is shorter was no word, but a button touched.
 const SHORTEST_HOLD = 250;
 const INTERRUPTED_FOR = 1200;
-const REFUSALS = {
-  NotAllowedError: "denied",
-  NotFoundError: "missing",
-  NotReadableError: "missing",
-  OverconstrainedError: "missing",
-  SecurityError: "insecure",
-};
-/** @type {Facts} */
-const NOTHING = {
-  link: "idle", why: "", reason: "", until: 0, microphone: "",
-  hearing: false, thinking: false, speaking: false, interrupted: false, holding: false, muted: false, listens: false,
-};
 
 function newId() {
   return `item_${Array.from(crypto.getRandomValues(new Uint8Array(10)), (b) => b.toString(16).padStart(2, "0")).join("")}`;
@@ -50,7 +25,7 @@ export class Talk {
    * @param {import("./settings.js").Settings} settings
    * @param {object} ends
    * @param {(entry: import("./log.js").Entry, gone: boolean) => void} ends.said
-   * @param {(facts: Facts) => void} ends.stands
+   * @param {(facts: import("./state.js").Facts) => void} ends.stands
    * @param {(choice: string | null, why: string) => void} ends.refused a setting
    * @param {() => void} ends.settled
    */
@@ -64,14 +39,24 @@ export class Talk {
       event: (event) => this.#event(event),
       status: (status) => this.#status(status),
     });
-    /** @type {Microphone | null} */
-    this.microphone = null;
-    /** @type {Speaker | null} */
-    this.speaker = null;
+    this.voices = new Voices({
+      heard: (audio, at) => this.#heard(audio, at),
+      lost: () => {
+        this.#stands({ listens: false, microphone: "missing" });
+        this.log.notice(strings.microphone.lost);
+      },
+      began: (item, at) => {
+        this.stopwatch.sounded(at);
+        this.log.put(item, "assistant", { ears: this.stopwatch.taken() });
+        this.#stands({ thinking: false, speaking: true });
+      },
+      silent: () => this.#stands({ speaking: false }),
+    });
     this.response = null;
-    this.calls = [];
+    this.calls = new Calls();
     this.wanted = false;
     this.wantsMicrophone = true;
+    this.bridged = "";
     this.cut = new Set();
     /** Events that we sent, whose refusal has a place of its own. */
     this.sent = new Map();
@@ -82,13 +67,15 @@ export class Talk {
    * @param {boolean} listening
    */
   async begin(listening) {
-    this.wantsMicrophone = listening;
     const fresh = this.facts.link === "idle" || this.facts.link === "ended";
-    if (fresh) this.#stands({ ...NOTHING, link: "connecting" });
+    if (fresh) {
+      this.wantsMicrophone = listening;
+      this.#stands({ ...NOTHING, link: "connecting" });
+    }
     // The browser's question about the microphone takes as long as its user does.
-    if (listening && this.microphone === null) await this.#listen();
+    if (listening) await this.#listen();
     if (this.facts.link !== "connecting" && fresh) return;
-    this.speaker ??= await this.#open();
+    await this.voices.open();
     if (fresh || (listening && this.realtime.link?.kind === "webrtc")) await this.#connect();
   }
 
@@ -97,11 +84,11 @@ export class Talk {
     this.realtime.close();
     this.#close();
     this.#stands({ ...NOTHING });
-    this.log.notice(strings.entry.endedByYou);
+    this.log.close(strings.entry.endedByYou);
   }
 
   mute(muted) {
-    this.microphone?.mute(muted);
+    this.voices.microphone?.mute(muted);
     this.#stands({ muted });
   }
 
@@ -115,18 +102,18 @@ export class Talk {
 
   /** The button is held down. */
   hold() {
-    if (this.facts.link !== "open" || this.facts.holding || this.microphone === null) return;
+    if (this.facts.link !== "open" || this.facts.holding || this.voices.microphone === null) return;
     this.held = performance.now();
     this.#interrupt();
     this.realtime.send({ type: "input_audio_buffer.clear" });
-    this.microphone.mute(false);
+    this.voices.microphone.mute(false);
     this.#stands({ holding: true, hearing: true });
   }
 
   /** The button is let go. */
   letGo() {
     if (!this.facts.holding) return;
-    this.microphone?.mute(true);
+    this.voices.microphone?.mute(true);
     const long = performance.now() - this.held >= SHORTEST_HOLD;
     this.#stands({ holding: false, hearing: false, thinking: long });
     if (long) {
@@ -145,56 +132,30 @@ export class Talk {
       if (this.facts.link === "open") await this.#connect();
       return;
     }
-    if (name === "mode" && this.microphone) this.mute(this.settings.now.mode === "push-to-talk");
+    if (name === "mode" && this.voices.microphone) this.mute(this.settings.now.mode === "push-to-talk");
     if (this.facts.link === "open") this.#update();
   }
 
   /** Both voices, for whoever draws them. */
   get analysers() {
-    return {
-      you: this.microphone?.analyser ?? null,
-      antiphon: this.realtime.link?.analyser ?? this.speaker?.analyser ?? null,
-    };
-  }
-
-  async #open() {
-    const speaker = await Speaker.open();
-    speaker.onbegan = (item, at) => {
-      this.stopwatch.sounded(at);
-      this.log.put(item, "assistant", { ears: this.stopwatch.taken() });
-      this.#stands({ thinking: false, speaking: true });
-    };
-    speaker.onsilent = () => this.#stands({ speaking: false });
-    return speaker;
+    return this.voices.analysers(this.realtime.link);
   }
 
   async #listen() {
-    const heard = (audio, at) => {
-      if (this.realtime.link?.kind !== "websocket") return;
-      this.stopwatch.heard(at);
-      this.realtime.append(audio);
-    };
-    const lost = () => {
-      this.#mislay();
-      this.#stands({ microphone: "missing" });
-      this.log.notice(strings.microphone.lost);
-    };
-    try {
-      this.microphone = await Microphone.open(heard, lost);
+    const microphone = await this.voices.listen();
+    if (!microphone) {
       this.mute(this.settings.now.mode === "push-to-talk");
-      this.#stands({ listens: true, microphone: "" });
-    } catch (error) {
-      const why = REFUSALS[error.name];
-      if (!why) throw error;
+      this.#stands({ listens: true, microphone });
+    } else {
       // A conversation that is under way goes on without; one that would only now begin does not.
-      this.#stands({ microphone: why, ...(this.facts.link === "connecting" ? { link: "idle" } : {}) });
+      this.#stands({ microphone, ...(this.facts.link === "connecting" ? { link: "idle" } : {}) });
     }
   }
 
-  #mislay() {
-    this.microphone?.close();
-    this.microphone = null;
-    this.#stands({ listens: false });
+  #heard(audio, at) {
+    if (this.realtime.link?.kind !== "websocket") return;
+    this.stopwatch.heard(at);
+    this.realtime.append(audio);
   }
 
   #connect() {
@@ -203,19 +164,19 @@ export class Talk {
       transport: this.settings.now.transport,
       model: this.settings.now.model,
       key: this.settings.key,
-      stream: this.microphone?.stream ?? null,
+      stream: this.voices.microphone?.stream ?? null,
     }));
   }
 
   #close() {
     this.#silence();
-    this.#mislay();
+    this.voices.mislay();
   }
 
   #silence() {
-    this.speaker?.stop();
+    this.voices.speaker?.stop();
     this.response = null;
-    this.calls = [];
+    this.calls.forget();
     this.wanted = false;
     this.stopwatch.restart();
   }
@@ -224,15 +185,16 @@ export class Talk {
   #status(status) {
     const quiet = { hearing: false, thinking: false, speaking: false, holding: false, interrupted: false };
     if (status.kind === "open") {
-      this.again = status.again;
       this.stopwatch.opened();
         this.#stands({ ...quiet, link: "open", why: "", reason: "" });
     } else if (status.kind === "waiting") {
       this.#silence();
+      this.bridged = status.why === "moved" ? strings.entry.moved : strings.entry.reconnected;
       this.#stands({ ...quiet, link: "waiting", why: status.why, until: status.until });
     } else if (status.kind === "ended") {
       this.#close();
       this.#stands({ ...NOTHING, link: "ended", why: status.why, reason: status.reason });
+      if (status.why === "said") this.log.close(fill(strings.entry.ended, { why: status.reason }));
     } else {
       this.#stands({ ...quiet, link: "connecting", why: "", reason: "" });
     }
@@ -285,7 +247,7 @@ export class Talk {
 
   /** Stop playing, and tell the gateway how much of it was heard. */
   async #quieten() {
-    const stopped = await this.speaker?.stop();
+    const stopped = await this.voices.speaker?.stop();
     if (!stopped) return;
     const { item, heard, received } = stopped;
     this.#stands({ interrupted: true });
@@ -306,10 +268,11 @@ export class Talk {
   #handlers = {
     "session.created": () => {
       this.#update();
-      if (!this.again) return this.#flush();
-      for (const item of this.log.items()) this.realtime.send({ type: "conversation.item.create", item });
-      this.log.notice(strings.entry.reconnected);
-      return this.#flush();
+      const said = this.log.items();
+      for (const item of said) this.realtime.send({ type: "conversation.item.create", item });
+      if (said.length > 0 && this.bridged) this.log.notice(this.bridged);
+      this.bridged = "";
+      this.#flush();
     },
     "session.updated": () => this.ends.settled(),
     "input_audio_buffer.speech_started": () => {
@@ -335,10 +298,10 @@ export class Talk {
       this.response = response.id;
       this.#stands({ thinking: true });
     },
-    "response.output_audio.delta": ({ item_id, delta }) => this.speaker?.play(item_id, delta),
-    "response.output_audio.done": ({ item_id }) => this.speaker?.end(item_id),
+    "response.output_audio.delta": ({ item_id, delta }) => this.voices.speaker?.play(item_id, delta),
+    "response.output_audio.done": ({ item_id }) => this.voices.speaker?.end(item_id),
     "response.output_text.delta": () => this.#stands({ thinking: false }),
-    "response.function_call_arguments.done": (call) => this.calls.push(call),
+    "response.function_call_arguments.done": (call) => this.calls.add(call),
     "response.done": ({ response }) => this.#done(response),
     "output_audio_buffer.started": () => {
       this.stopwatch.sounded(performance.now());
@@ -346,7 +309,7 @@ export class Talk {
     },
     "output_audio_buffer.stopped": () => this.#stands({ speaking: false }),
     "output_audio_buffer.cleared": () => this.#stands({ speaking: false }),
-    "antiphon.response.ducked": ({ ducked }) => this.speaker?.duck(ducked),
+    "antiphon.response.ducked": ({ ducked }) => this.voices.speaker?.duck(ducked),
     error: ({ error }) => this.#refused(error),
   };
 
@@ -354,16 +317,10 @@ export class Talk {
     if (this.response === id) this.response = null;
     if (status === "cancelled") this.#quieten();
     this.cut.delete(id);
-    const calls = this.calls.filter(({ response_id }) => response_id === id);
-    this.calls = this.calls.filter(({ response_id }) => response_id !== id);
-    if (calls.length > 0 && status === "completed") {
-      for (const { item_id, call_id, name, arguments: given } of calls) {
-        const output = run(name, given);
-        const { tool } = this.log.entry(item_id);
-        this.log.put(item_id, "tool", { done: true, tool: { ...tool, output } });
-        const item = { type: "function_call_output", call_id, output };
-        this.realtime.send({ type: "conversation.item.create", item });
-      }
+    for (const { item_id, call_id, output } of this.calls.run(id, status)) {
+      this.log.returned(item_id, output);
+      const item = { type: "function_call_output", call_id, output };
+      this.realtime.send({ type: "conversation.item.create", item });
       this.wanted = true;
     }
     if (this.wanted) this.#answer();

@@ -59,13 +59,37 @@ const tools = [
 
 export const definitions = tools.map(({ definition }) => definition);
 
-/**
- * Run a call of the model.
- * @param {string} name
- * @param {string} given its arguments as JSON
- * @returns {string} the result as JSON
- */
-export function run(name, given) {
+/** Calls of the model, run once the response that they belong to is complete. */
+export class Calls {
+  constructor() {
+    this.waiting = [];
+  }
+
+  /** @param {any} event `response.function_call_arguments.done` */
+  add(event) {
+    this.waiting.push(event);
+  }
+
+  forget() {
+    this.waiting = [];
+  }
+
+  /**
+   * Run those of a response.
+   * @param {string} response
+   * @param {string} status of it; what was cut short is not run
+   * @returns {{item_id: string, call_id: string, output: string}[]} output as JSON
+   */
+  run(response, status) {
+    const due = this.waiting.filter(({ response_id }) => response_id === response);
+    this.waiting = this.waiting.filter(({ response_id }) => response_id !== response);
+    if (status !== "completed") return [];
+    return due.map(({ item_id, call_id, name, arguments: given }) => ({ item_id, call_id, output: run(name, given) }));
+  }
+}
+
+/** One call; arguments and result are JSON. */
+function run(name, given) {
   const found = tools.find(({ definition }) => definition.name === name);
   if (!found) return JSON.stringify({ error: `no tool ${name}` });
   let parsed;

@@ -69,7 +69,7 @@ export class Transcript {
     } else if (text) {
       lines.push(text);
     }
-    const note = noteOf(mark, why, text);
+    const note = noteOf(entry);
     if (note) lines.push(text ? " — " : "", make("span", { class: "note", text: note }));
     said.replaceChildren(...lines);
   }
@@ -92,13 +92,14 @@ export class Transcript {
   }
 }
 
-function noteOf(mark, why, text) {
+function noteOf({ kind, mark, why, text }) {
   switch (mark) {
     case "interrupted":
       return text ? strings.entry.interrupted : strings.entry.cancelled;
     case "waiting":
       return strings.entry.waiting;
     case "failed":
+      if (kind === "user") return fill(strings.entry.noTranscript, { why });
       return fill(text ? strings.entry.incomplete : strings.entry.failed, { why });
     case "incomplete":
       return fill(strings.entry.incomplete, { why });

@@ -21,7 +21,7 @@ async def chat(talk: Conversation) -> None:
         "Bees gather nectar from flowers and carry it home in their honey stomach. There they pass it on from"
         " mouth to mouth, and it dries in the comb."
     )
-    response, item = await talk.begins(text, 0.3)
+    response, _ = await talk.begins(text, 0.3)
     await talk.done(response, "cancelled")
     heard = "Bees gather nectar from flowers and carry it home"
     falls = waterfall(455, 110, 190, 58, saved=322)
