@@ -14,6 +14,8 @@ from gateway.fronts.health import Health
 from gateway.fronts.http import HttpFront, Part
 from gateway.fronts.openai.neighbours import Neighbours
 from gateway.fronts.page import Page
+from gateway.fronts.realtime.calls import Calls
+from gateway.fronts.realtime.secrets import ClientSecrets
 from gateway.fronts.realtime.websocket import RealtimeWebSocket
 from gateway.hearing.voice import VoiceActivity
 from gateway.sessions import Sessions
@@ -33,7 +35,8 @@ class Doors:
         credentials: of the certificate, for the gRPC port; None for no TLS.
 
     Raises:
-        FailedPrecondition: keys, origins or the certificate are not as they must be; the message says what to set.
+        FailedPrecondition: keys, origins, the certificate or WebRTC's servers are not as they must be; the message says what
+            to set.
     """
 
     def __init__(
@@ -46,8 +49,11 @@ class Doors:
         self.credentials = certificate.credentials if certificate else None
         self._grpc = GrpcGate(GrpcFront(sessions, admission), access)
         self._neighbours = Neighbours(sessions.stages, settings, voice)
+        self._calls = Calls(sessions, access, admission)
         parts: list[Part] = [
             RealtimeWebSocket(sessions, access, admission),
+            self._calls,
+            ClientSecrets(sessions, access),
             self._neighbours,
             Health(sessions.stages, admission),
         ]
@@ -76,4 +82,5 @@ class Doors:
     async def close(self) -> None:
         """Let nobody in any more; requests in progress get a few seconds."""
         await self._http.stop()
+        await self._calls.close()
         await self._neighbours.close()

@@ -116,6 +116,19 @@ class GatewaySettings(ServiceSettings):
         description="seconds in which nobody says anything, after which a conversation ends; 0: no limit",
     )
 
+    ice_servers: str = Field(
+        "",
+        description="a STUN and a TURN server for WebRTC, as stun:HOST:PORT and turn:HOST:PORT, with a comma between; "
+        "empty: clients reach the gateway at its own addresses",
+    )
+    ice_username: str = Field("", description="for the TURN server")
+    ice_password: SecretStr | None = Field(None, description="for the TURN server")
+    ice_address: str = Field(
+        "",
+        description="IP address under which the gateway's UDP ports are reached from outside, where it is another than its "
+        "own",
+    )
+
     stt: str = Field(
         "127.0.0.1:50051", description="address of the speech-to-text stage"
     )

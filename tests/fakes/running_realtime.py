@@ -101,7 +101,7 @@ class Client:
         if message.type is not aiohttp.WSMsgType.TEXT:
             return None
         event: Event = json.loads(message.data)
-        _check(event)
+        check(event)
         assert event["event_id"] not in [e["event_id"] for e in self.got]
         self.got.append(event)
         return event
@@ -174,7 +174,7 @@ def _laid_over(below: Event, above: Any) -> Event:
     return laid
 
 
-def _check(event: Event) -> None:
+def check(event: Event) -> None:
     """Hold an event against the official SDK's models: no field is wrong, none is missing, none is made up."""
     assert isinstance(event["event_id"], str)
     if event["type"].startswith("antiphon."):
