@@ -214,6 +214,9 @@ class RealtimeSession(Wire):
 _PARTS = ("audio", "input", "output", "antiphon")
 """Objects that say nothing themselves; a null there says nothing either."""
 
+_WHOLE = ("tracing", "tool_choice", "voice")
+"""Objects that make sense as a whole only, and are replaced as such."""
+
 
 def _laid_over(below: Mapping[str, Any], update: Mapping[str, Any]) -> Json:
     said = dict(below)
@@ -221,11 +224,8 @@ def _laid_over(below: Mapping[str, Any], update: Mapping[str, Any]) -> Json:
         if value is None and name in _PARTS:
             continue
         old = said.get(name)
-        if (
-            isinstance(old, dict)
-            and isinstance(value, dict)
-            and name not in ("tracing", "tool_choice", "voice")
-        ):
+        parts = isinstance(value, dict) and name not in _WHOLE
+        if parts and isinstance(old, dict):
             same = value.get("type", old.get("type")) == old.get("type")
             said[name] = _laid_over(old, value) if same else value
         else:

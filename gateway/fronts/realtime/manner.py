@@ -115,7 +115,7 @@ def to_options(
         sampling.max_tokens = max(1, min(INFINITE_TOKENS, most))
         options = replace(options, sampling=sampling)
     detection = session.audio.input.turn_detection
-    threshold = getattr(detection, "threshold", None)
+    threshold = detection.threshold if isinstance(detection, ServerVad) else None
     return replace(
         options,
         policy=_policy(session, options.policy),

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
@@ -24,6 +25,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEEPEST = 64
 """Levels of nesting; JSON schemas of tools have some ten."""
+
+MOST_VALUES = 50_000
+"""In one message; a thousand items have some ten each, and a hundred tools a hundred. Whoever sends more of them than that
+keeps everybody else waiting while they are looked at."""
+
+MOST_MARKS = 200_000
+"""Braces and commas in one message, before anybody knows which of them stand in texts: reading takes time as well."""
 
 GREATEST_INT = 2**63
 """Whole numbers that other languages' JSON can take."""
@@ -112,12 +120,13 @@ def loads(message: str | bytes) -> Any:
     """What a message says; `check` has still to be called on it.
 
     Raises:
-        WireError: it is not JSON, or says one thing twice.
+        WireError: it is not JSON, says one thing twice, or holds too many objects.
     """
     try:
-        return _DECODER.decode(
-            message if isinstance(message, str) else message.decode()
-        )
+        text = message if isinstance(message, str) else message.decode()
+        if len(text) > MOST_MARKS and text.count("{") + text.count(",") > MOST_MARKS:
+            raise _too_many()
+        return _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise _not_json(f"is not UTF-8 text: {error.reason}") from None
     except RecursionError:
@@ -130,10 +139,14 @@ def check(data: Any) -> None:
     """Refuse what JSON can say and nobody could pass on.
 
     Raises:
-        WireError: too deep, a number without end, or half a surrogate pair.
+        WireError: too deep, too many values, a number without end, or half a surrogate pair.
     """
     level: list[Any] = [data]
+    seen = 0
     for _ in range(DEEPEST):
+        seen += sum(len(value) for value in level if isinstance(value, dict | list))
+        if seen > MOST_VALUES:
+            raise _too_many()
         level = [inner for value in level for inner in _checked(value)]
         if not level:
             return
@@ -168,9 +181,9 @@ def _check_text(text: str) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it says {shortened(repr(twice))} twice in one object")
+        times = Counter(name for name, _ in pairs)
+        twice = shortened(repr(times.most_common(1)[0][0]))
+        raise ValueError(f"it says {twice} twice in one object")
     return found
 
 
@@ -179,6 +192,10 @@ def _no_constant(name: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+def _too_many() -> WireError:
+    return _not_json(f"holds more than {MOST_VALUES} values")
 
 
 def _not_json(problem: str) -> WireError:

@@ -124,13 +124,25 @@ def test_a_type_that_is_no_name_is_refused(kind: Any) -> None:
         ),
         ('{"type": "session.update", "session": {"\\udfff": 1}}', "surrogate"),
         ("[" * 1_000_000, "nested"),
-        ('{"a":' * 1_000_000, "nested"),
+        (
+            '{"type": "session.update", "session": {"a": [%s0]}}' % ("0," * 60_000),
+            "50000",
+        ),
+        (
+            '{"type": "session.update", "session": {"a": [%s0]}}' % ("{}," * 200_000),
+            "50000",
+        ),
+        (
+            json.dumps(dict.fromkeys(map(str, range(150_000)), 0))[:-1] + ', "7": 0}',
+            "twice",
+        ),
+        ('{"a":' * 100_000, "nested"),
         (
             '{"type": "session.update", "session": ' + "[" * 70 + "]" * 70 + "}",
             "nested",
         ),
     ],
-    ids=range(18),
+    ids=range(21),
 )
 def test_what_is_not_json_or_nobody_could_pass_on_is_refused(
     message: str | bytes, problem: str
