@@ -55,6 +55,10 @@ _ENDINGS = {
 """What a client is told whose conversation ends without its doing."""
 
 
+_CUT = (Outcome.INTERRUPTED, Outcome.CANCELLED, Outcome.FAILED)
+"""What becomes of an answer that was not heard to its end."""
+
+
 class Connection:
     """Holds one conversation for one client.
 
@@ -219,7 +223,7 @@ class Connection:
         match notice:
             case c.TellInterrupted(_, at):
                 self._heard_until = at
-            case c.TellTurnEnded(_, Outcome.INTERRUPTED | Outcome.CANCELLED):
+            case c.TellTurnEnded(_, outcome) if outcome in _CUT:
                 self._tell_cut(response)
             case c.Refuse():
                 if isinstance(cause, schema.ResponseCreate):

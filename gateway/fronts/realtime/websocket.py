@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -73,14 +73,7 @@ class RealtimeWebSocket:
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         """A conversation in OpenAI's Realtime protocol, over a WebSocket."""
         caller: Caller = request["caller"]
-        socket = web.WebSocketResponse(
-            protocols=("realtime",),
-            # Audio does not get smaller, and the attempt costs more than all the rest.
-            compress=False,
-            heartbeat=HEARTBEAT_SECONDS,
-            max_msg_size=caller.limits.message_bytes,
-            timeout=CLOSE_SECONDS,
-        )
+        socket = _WebSocket(caller.limits.message_bytes)
         if not socket.can_prepare(request):
             raise InvalidArgument("", "this address takes WebSocket connections")
         await socket.prepare(request)
@@ -154,6 +147,37 @@ async def _read(socket: web.WebSocketResponse, connection: Connection) -> None:
     async for message in socket:
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             await connection.take(message.data)
+
+
+class _WebSocket(web.WebSocketResponse):
+    """A WebSocket that says why it is closed, also where aiohttp closes it: for a message that is too large.
+
+    Args:
+        largest: message, in bytes.
+    """
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(
+            protocols=("realtime",),
+            # Audio does not get smaller, and the attempt costs more than all the rest.
+            compress=False,
+            heartbeat=HEARTBEAT_SECONDS,
+            max_msg_size=largest,
+            timeout=CLOSE_SECONDS,
+        )
+        self._largest = largest
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close it; returns whether it was open."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG and not self.closed:
+            why = f"the message has more than {self._largest} bytes"
+            told = WireError(why, code="message_too_large")
+            with suppress(ConnectionError):
+                await self.send_str(json.dumps(told.to_event("event_last")))
+            message = why.encode()
+        return await super().close(code=code, message=message, drain=drain)
 
 
 class _Socket:

@@ -56,13 +56,11 @@ async def test_a_message_that_is_too_large_ends_the_connection_with_its_reason(
     gateway: RunningRealtime,
 ) -> None:
     async with connected(gateway) as client:
-        # The connection may be gone before all of it has left.
-        with pytest.MonkeyPatch.context():
-            sending = asyncio.create_task(
-                client.send(APPEND, audio="A" * 6 * 1024 * 1024)
-            )
-            assert await client.closed() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-            await asyncio.gather(sending, return_exceptions=True)
+        sending = asyncio.create_task(client.send(APPEND, audio="A" * 50_000_000))
+        assert (await client.error())["code"] == "message_too_large"
+        assert await client.closed() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+        # The connection is gone before all of it has left.
+        await asyncio.gather(sending, return_exceptions=True)
     async with connected(gateway) as client:
         await still_serves(client)
 
@@ -153,16 +151,37 @@ async def test_a_gateway_that_goes_away_lets_the_answer_end_and_says_why(
         assert client.got[-1]["error"]["code"] == "service_unavailable"
 
 
-async def test_a_conversation_that_lasts_too_long_ends_with_its_reason(
-    script: Script,
+@pytest.mark.parametrize("limit", ["longest_conversation", "longest_silence"])
+async def test_a_conversation_that_lasts_or_is_idle_too_long_ends_with_its_reason(
+    script: Script, limit: str
 ) -> None:
     async with (
         serving(script) as stages,
-        running_realtime(stages, longest_conversation=1) as gateway,
+        running_realtime(stages, **{limit: 1}) as gateway,
         connected(gateway) as client,
     ):
         assert await client.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
         assert client.got[-1]["error"]["code"] == "session_expired"
+
+
+async def test_a_client_that_reads_nothing_keeps_nobody_else_waiting(
+    gateway: RunningRealtime, script: Script
+) -> None:
+    script.write = lambda _request: ["Hi."]
+    async with connected(gateway) as deaf, connected(gateway) as other:
+        await deaf.write("x" * 30_000)
+        (added, _) = [await deaf.next() for _ in range(2)]
+        assert added is not None
+
+        async def ask_much() -> None:
+            for _ in range(350):
+                item = added["item"]["id"]
+                await deaf.send("conversation.item.retrieve", item_id=item)
+
+        asking = asyncio.create_task(ask_much())
+        await other.say(speech(0.5) + silence(0.8))
+        await other.until("response.done")
+        await asking
 
 
 async def test_a_client_names_the_subprotocol_that_it_speaks(
