@@ -139,13 +139,10 @@ def _config(
     session: RealtimeSession, abilities: Abilities, rate: int
 ) -> pb.ConversationConfig:
     voice = session.audio.output.voice
-    transcription = session.audio.input.transcription
-    language = transcription.language if transcription else None
-    spoken = list(abilities.stt.languages) if abilities.stt else []
     return pb.ConversationConfig(
         instructions=session.instructions or "",
         voice=names.voice(_name(voice), abilities),
-        language=names.language(language, spoken) if language else "",
+        language=_language(session.audio.input.transcription, abilities),
         model=names.model(session.model or "", abilities),
         input_format=AudioFormat(sample_rate=HEARING_RATE),
         output_format=AudioFormat(sample_rate=output_format(session, rate).rate),
@@ -158,6 +155,15 @@ def _config(
 
 def _name(voice: str | VoiceId | None) -> str:
     return voice.id if isinstance(voice, VoiceId) else voice or ""
+
+
+def _language(transcription: Transcription | None, abilities: Abilities) -> str:
+    """A tag of the recognizer's; empty for what it does by itself, which is to find out, or to know one language only."""
+    asked = transcription.language if transcription else None
+    known = list(abilities.stt.languages) if abilities.stt else []
+    if not asked or (asked.lower() == "auto" and "auto" not in known):
+        return ""
+    return names.language(asked, known)
 
 
 def _tools(session: RealtimeSession) -> list[llm_pb2.Tool]:

@@ -183,6 +183,15 @@ def test_a_language_is_the_recognizers_or_a_kind_of_it(asked: str, spoken: str) 
     assert made.language == spoken
 
 
+def test_a_recognizer_of_one_language_finds_out_no_other() -> None:
+    abilities = able()
+    assert abilities.stt is not None
+    abilities.stt.languages[:] = ["en"]
+    assert (
+        options(listening(transcription={"language": "auto"}), abilities).language == ""
+    )
+
+
 def test_answers_are_spoken_in_the_language_that_is_heard_where_the_voice_can() -> None:
     asked = {
         "audio": {
