@@ -13,9 +13,9 @@ from gateway.hearing.pieces import LONGEST_PIECE, Divider, Piece
 from gateway.hearing.tape import Tape
 from gateway.hearing.voice import VoiceActivity
 from gateway.stages.asking import NO_TURN, Dictation, asked
+from gateway.stages.call import Metadata
 from gateway.stages.directory import Abilities, Stages
-from services.runtime import telemetry
-from services.runtime.errors import EngineError
+from services.runtime.errors import EngineError, Full
 from services.runtime.units import to_seconds
 
 _MOST_AT_ONCE = 4
@@ -49,6 +49,7 @@ class Dictated:
         voice: tells where somebody speaks.
         language: BCP 47 tag; empty for the stage's default.
         hints: phrases that are likely to occur.
+        metadata: trace context.
         patience: seconds to wait for a transcript, on top of its audio's length.
     """
 
@@ -59,12 +60,15 @@ class Dictated:
         voice: VoiceActivity,
         language: str,
         hints: tuple[str, ...],
+        metadata: Metadata,
         patience: float,
     ) -> None:
         self._stages = stages
         self._language = language
         self._hints = hints
+        self._metadata = metadata
         self._patience = patience
+        self._heard_some = False
         can = abilities.stt
         longest = to_seconds(can.longest_utterance) if can else 0.0
         self._divider = Divider(voice, min(LONGEST_PIECE, longest or LONGEST_PIECE))
@@ -115,6 +119,21 @@ class Dictated:
             yield piece
 
     async def _transcribe(self, piece: Piece) -> Passage:
+        """One piece; in the midst of a recording a full recognizer is waited for, or all of it would be for nothing."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._patience
+        while True:
+            try:
+                passage = await self._ask(piece)
+            except Full as full:
+                if not self._heard_some or loop.time() + full.retry_after > give_up_at:
+                    raise
+                await asyncio.sleep(full.retry_after)
+            else:
+                self._heard_some = True
+                return passage
+
+    async def _ask(self, piece: Piece) -> Passage:
         tape = Tape()
         tape.append(piece.samples)
         patience = self._patience + piece.seconds
@@ -128,7 +147,7 @@ class Dictated:
                 start=0.0,
                 language=self._language,
                 interim=False,
-                metadata=telemetry.inject(),
+                metadata=self._metadata,
                 timeout=patience,
                 hints=self._hints,
             )

@@ -68,14 +68,17 @@ class TimingStt(SpeechToTextServicer):
         longest: seconds of an utterance, as it says.
         configs: every config received.
         lengths: seconds of each utterance received.
+        metadata: of every call.
     """
 
     hints: bool = True
     longest: float = 300.0
     configs: list[stt_pb2.TranscribeConfig] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
+    metadata: list[dict[str, str]] = field(default_factory=list)
 
     async def Transcribe(self, _requests: object, context: object) -> None:
+        self.metadata.append(dict(context.invocation_metadata()))
         first = await read(context)
         self.configs.append(first.config)
         heard = bytearray()

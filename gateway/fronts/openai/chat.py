@@ -9,14 +9,14 @@ from aiohttp import web
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
 from gateway.conversation.values import Finish, ToolCall, Usage
 from gateway.fronts.openai import names
-from gateway.fronts.openai.body import read_json
-from gateway.fronts.openai.prompt import ChatRequest, to_generate
+from gateway.fronts.openai.body import read_json, trace_of
+from gateway.fronts.openai.chat_request import ChatRequest
+from gateway.fronts.openai.prompt import to_generate
 from gateway.fronts.openai.sse import Events
 from gateway.session import LONGEST_REPLY
 from gateway.settings import GatewaySettings
 from gateway.stages.asking import NO_TURN, Asked, Completion, asked
 from gateway.stages.directory import Stages
-from services.runtime import telemetry
 from services.runtime.errors import AntiphonError
 
 _FINISHES = {
@@ -55,7 +55,7 @@ class Chat:
                 request=prompt,
                 ref=NO_TURN,
                 sink=inbox.put,
-                metadata=telemetry.inject(),
+                metadata=trace_of(request),
                 timeout=LONGEST_REPLY,
             )
         ) as (_, reply):

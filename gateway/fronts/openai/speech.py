@@ -14,7 +14,7 @@ from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.tts_pb2 import SynthesizeConfig
 from gateway.conversation.events import AudioSpoken
 from gateway.fronts.openai import names
-from gateway.fronts.openai.body import Body, read_json
+from gateway.fronts.openai.body import Body, read_json, trace_of
 from gateway.fronts.openai.encoding import MEDIA_TYPES, SAMPLE_RATE, encoder
 from gateway.fronts.openai.models import FASTEST, SLOWEST
 from gateway.fronts.openai.sse import Events
@@ -22,7 +22,6 @@ from gateway.session import LONGEST_REPLY
 from gateway.settings import GatewaySettings
 from gateway.stages.asking import NO_TURN, Asked, Reading, asked
 from gateway.stages.directory import Abilities, Stages
-from services.runtime import telemetry
 from services.runtime.contract import LONGEST_VOICE_INSTRUCTIONS
 from services.runtime.errors import AntiphonError, FailedPrecondition, InvalidArgument
 from services.runtime.logs import get_logger
@@ -89,7 +88,7 @@ class Speech:
                 ref=NO_TURN,
                 sink=inbox.put,
                 room=inbox.room,
-                metadata=telemetry.inject(),
+                metadata=trace_of(request),
                 timeout=LONGEST_REPLY,
             )
         ) as (reading, spoken):

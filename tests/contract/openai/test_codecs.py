@@ -11,6 +11,7 @@ from gateway.conversation.values import Transcript, Word
 from gateway.dictation import Passage
 from gateway.fronts.openai import decoding
 from gateway.fronts.openai.body import Body
+from gateway.fronts.openai.chat_request import ChatRequest
 from gateway.fronts.openai.decoding import Decoder
 from gateway.fronts.openai.encoding import MEDIA_TYPES, encoder
 from gateway.fronts.openai.errors import (
@@ -23,7 +24,6 @@ from gateway.fronts.openai.errors import (
     shape,
     to_response,
 )
-from gateway.fronts.openai.prompt import ChatRequest
 from gateway.fronts.openai.speech import SpeechRequest
 from gateway.fronts.openai.subtitles import segments, to_srt, to_verbose, to_vtt
 from gateway.fronts.openai.upload import TranscriptionForm

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from openai import APIError, BadRequestError
 
-from services.runtime.errors import EngineError
+from services.runtime.errors import EngineError, Full
 from tests.contract.openai.conftest import Running, start
 from tests.fakes.hearing import silence, speech
 from tests.fakes.recordings import TimingStt, as_file, as_wav, timing
@@ -324,3 +324,47 @@ async def test_a_recognizer_that_is_gone_is_unavailable() -> None:
         error = await refused(running, form())
     assert (error["status"], error["code"]) == (503, "unavailable")
     assert "is it running" in str(error["message"])
+
+
+async def test_a_recognizer_that_is_full_in_the_midst_of_a_recording_is_waited_for() -> (
+    None
+):
+    calls = 0
+
+    async def full_for_a_while() -> None:
+        nonlocal calls
+        calls += 1
+        # Behind the first piece two rounds are refused, each by three replicas.
+        if 1 < calls <= 7:
+            raise Full("all streams are in use", retry_after=0.01)
+
+    async with start(Script(before_hearing=full_for_a_while)) as running:
+        running.script.understand = lambda samples: "piece"
+        heard = await running.openai.audio.transcriptions.create(
+            model="any", file=("it.wav", recording(LONG))
+        )
+    assert heard.text == "piece piece piece piece"
+
+
+async def test_a_recognizer_that_is_full_says_when_to_come_back() -> None:
+    async def full() -> None:
+        raise Full("all streams are in use", retry_after=2)
+
+    async with start(Script(before_hearing=full)) as running:
+        error = await refused(running, form())
+    assert (error["status"], error["code"]) == (503, "overloaded")
+
+
+async def test_the_trace_of_a_request_goes_on_to_the_stages() -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    stt = TimingStt()
+    async with (
+        timing(stt) as address,
+        start(stt=address) as running,
+        running.http.post(
+            "/v1/audio/transcriptions", data=form(), headers={"Traceparent": parent}
+        ) as response,
+    ):
+        assert response.status == 200
+    [metadata] = stt.metadata
+    assert metadata["traceparent"] == parent
