@@ -25,12 +25,13 @@ from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.observer import Observer
 from gateway.options import Options
+from gateway.room import Room
 from gateway.stages.call import StageCall
 from gateway.stages.directory import Stages
 from gateway.stages.llm import Reply, to_messages
 from gateway.stages.stt import Transcription
 from gateway.stages.tts import Speech
-from services.runtime.errors import InvalidArgument, from_rpc_error
+from services.runtime.errors import InvalidArgument, Unavailable, from_rpc_error
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -51,6 +52,7 @@ class Session:
         conversation_id: as the client knows it.
         options: what the client asked for.
         conversation: the core.
+        room: what there is of the model's context for it.
         listener: this conversation's hearing.
         ending: tells how likely a user is done; shared by all conversations. None where nobody does.
         stages: shared by all conversations.
@@ -63,6 +65,7 @@ class Session:
         conversation_id: str,
         options: Options,
         conversation: Conversation,
+        room: Room,
         listener: Listener,
         ending: EndOfTurn | None,
         stages: Stages,
@@ -72,6 +75,7 @@ class Session:
         self.id = conversation_id
         self._options = options
         self._conversation = conversation
+        self._context = room
         self._listener = listener
         self._ending = ending
         self._stages = stages
@@ -85,6 +89,7 @@ class Session:
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
         self._wished: dict[int, Options] = {}
+        self._of_answers: dict[Ref, Options] = {}
         self._to_prepare: c.Prepare | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._predicting: asyncio.Task[None] | None = None
@@ -122,7 +127,9 @@ class Session:
         Raises:
             InvalidArgument: the model has no room for anything but the instructions and the tools; nothing has changed.
         """
+        self._context.follow(options)
         self._options = options
+        self._listener.voice_begins = options.voice_threshold
         self.tell(MannerChanged(options.policy, options.instructions))
 
     def respond(self, wish: Wish, options: Options | None) -> None:
@@ -135,6 +142,12 @@ class Session:
         if options is not None:
             self._wished[wish.key] = options
         self.tell(Respond(wish))
+        # Refused, or asked of the model already.
+        self._wished = {
+            key: kept
+            for key, kept in self._wished.items()
+            if self._conversation.expects(key)
+        }
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -155,8 +168,12 @@ class Session:
         """Position of the input's audio clock: seconds of audio that came."""
         return self._listener.tape.end
 
+    def end_early(self) -> None:
+        """The conversation that this one runs beside is over, and so is this."""
+        self._give_up(Unavailable("the conversation is over"))
+
     async def close(self) -> None:
-        """Leave nothing behind, whatever was under way."""
+        """Leave nothing behind, whatever was under way; a second time does nothing."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -223,17 +240,22 @@ class Session:
             case c.CancelTranscribe(ref):
                 self._forget_prediction()
                 _cancel(self._transcriptions, ref)
-            case c.Generate(ref, messages):
+            case c.Generate(ref, messages, wish):
                 # What is still to be read ahead is read now.
                 self._to_prepare = None
+                self._of_answers[ref] = self._wished.pop(wish, self._options)
                 self._generate(ref, messages)
             case c.Speak(ref, text):
                 self._speech(ref).speak(text)
             case c.FinishSpeaking(ref):
                 self._speech(ref).finish()
             case c.CancelReply(ref):
+                self._of_answers.pop(ref, None)
                 _cancel(self._replies, ref)
                 _cancel(self._speeches, ref)
+            case c.TellTurnEnded(turn):
+                self._forget_options(turn)
+                self._deliver(command)
             case c.NoteSpeculation():
                 pass
             case (
@@ -255,7 +277,6 @@ class Session:
                 | c.TellItem()
                 | c.TellItemDeleted()
                 | c.TellItemTruncated()
-                | c.TellTurnEnded()
                 | c.Refuse()
                 | c.Close()
             ):
@@ -263,8 +284,15 @@ class Session:
             case _:
                 assert_never(command)
 
+    def _forget_options(self, turn: int) -> None:
+        """An answer is over."""
+        self._of_answers = {
+            ref: kept for ref, kept in self._of_answers.items() if ref.turn > turn
+        }
+
     def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
         policy = self._options.policy
+        longest = policy.longest_utterance * (2 if policy.buffered else 1)
         call = Transcription(
             self._stages.stt,
             self._turn_ref(ref),
@@ -273,15 +301,22 @@ class Session:
             self._listener.tape,
             start,
             self._options.language,
+            self._hints(),
             partials,
             self._observer.metadata(ref.turn),
-            policy.longest_utterance + policy.stt_timeout,
+            longest + policy.stt_timeout,
         )
         self._open(self._transcriptions, call)
         call.feed()
 
+    def _hints(self) -> tuple[str, ...]:
+        """What the user is likely to say, where the recognizer wants to know."""
+        known = self._stages.known
+        can = known is not None and known.stt is not None and known.stt.hint_phrases
+        return self._options.hints if can else ()
+
     def _generate(self, ref: Ref, messages: tuple[Message, ...]) -> None:
-        options = self._options
+        options = self._of_answers[ref]
         request = llm_pb2.GenerateRequest(
             turn=self._turn_ref(ref),
             messages=to_messages(messages),
@@ -298,7 +333,7 @@ class Session:
 
     def _speech(self, ref: Ref) -> Speech:
         if ref not in self._speeches:
-            options = self._options
+            options = self._of_answers.get(ref, self._options)
             config = SynthesizeConfig(
                 turn=self._turn_ref(ref),
                 format=AudioFormat(sample_rate=options.output_rate),

@@ -3,22 +3,23 @@
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from gateway.conversation import tokens
 from gateway.conversation.commands import Notice
-from gateway.conversation.context import Context
 from gateway.conversation.events import InputEnded
 from gateway.conversation.history import History
 from gateway.conversation.machine import Conversation
+from gateway.conversation.values import Ending
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.hearing.voice import VoiceActivity
 from gateway.options import Options
+from gateway.room import Room
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime import metrics
-from services.runtime.errors import InvalidArgument, Unavailable
+from services.runtime.errors import Unavailable
 from services.runtime.logs import bound_contextvars
 
 
@@ -44,6 +45,7 @@ class Sessions:
         self._voice = voice
         self._ending = ending
         self._open: set[Session] = set()
+        self._beside: dict[Session, set[Session]] = {}
         self._finishing = False
 
     @asynccontextmanager
@@ -71,48 +73,66 @@ class Sessions:
         """
         if self._finishing:
             raise Unavailable("this gateway is shutting down; try another")
-        history = History(options.instructions, self.settings.history_messages)
-        conversation = Conversation(
-            options.policy, history, _context(options, history), self.settings.budgets()
+        if beside is None:
+            conversation_id = uuid.uuid4().hex
+        elif beside in self._open:
+            conversation_id, options = beside.id, _of_one_answer(options)
+        else:
+            raise Unavailable("the conversation that this was to run beside is over")
+        # Items beside a conversation are not its own, and are not to be taken for them.
+        history = History(
+            options.instructions,
+            self.settings.history_messages,
+            prefix=f"{uuid.uuid4().hex[:12]}_",
         )
-        listener = Listener(self._voice, options.input_rate)
-        with bound_contextvars(conversation=(conversation_id := uuid.uuid4().hex)):
+        room = Room(options)
+        conversation = Conversation(
+            options.policy, history, room.context, self.settings.budgets()
+        )
+        listener = Listener(self._voice, options.input_rate, options.voice_threshold)
+        with bound_contextvars(conversation=conversation_id):
             session = Session(
                 conversation_id,
                 options,
                 conversation,
+                room,
                 listener,
                 self._ending,
                 self.stages,
                 deliver,
                 give_up,
             )
-            self._open.add(session)
-            metrics.CONVERSATIONS_OPEN.set(len(self._open))
+            self._add(session, beside)
             try:
                 yield session
             finally:
+                for aside in self._beside.pop(session, ()):
+                    aside.end_early()
                 await session.close()
-                self._open.discard(session)
-                metrics.CONVERSATIONS_OPEN.set(len(self._open))
+                self._remove(session, beside)
 
     def finish(self) -> None:
         """Have every conversation end with the turn in progress, and open no other."""
         self._finishing = True
-        for session in list(self._open):
-            session.tell(InputEnded())
+        for session in [*self._open, *(s for a in self._beside.values() for s in a)]:
+            session.tell(InputEnded(Ending.DRAINING))
+
+    def _add(self, session: Session, beside: Session | None) -> None:
+        if beside is None:
+            self._open.add(session)
+            metrics.CONVERSATIONS_OPEN.set(len(self._open))
+        else:
+            self._beside.setdefault(beside, set()).add(session)
+
+    def _remove(self, session: Session, beside: Session | None) -> None:
+        if beside is None:
+            self._open.discard(session)
+            metrics.CONVERSATIONS_OPEN.set(len(self._open))
+        else:
+            self._beside.get(beside, set()).discard(session)
 
 
-def _context(options: Options, history: History) -> Context:
-    tools = sum(
-        tokens.of_tool(tool.name, tool.description, tool.parameters_json)
-        for tool in options.tools
-    )
-    context = Context(options.context, options.sampling.max_tokens, tools)
-    if not context.fits(history.beginning()):
-        raise InvalidArgument(
-            "config.instructions",
-            f"with the tools, they and the reply take the model's whole context of {options.context} tokens",
-            "shorter instructions, fewer tools, a smaller sampling.max_tokens, or a model that reads more",
-        )
-    return context
+def _of_one_answer(options: Options) -> Options:
+    """The same, for an answer beside a conversation: nobody greets, nobody is waited for."""
+    policy = replace(options.policy, greeting=None, idle=None, longest_silence=None)
+    return replace(options, policy=policy)

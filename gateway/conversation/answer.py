@@ -14,11 +14,13 @@ from gateway.conversation.clocks import PlaybackClock
 from gateway.conversation.events import AudioSpoken
 from gateway.conversation.history import Message
 from gateway.conversation.values import (
+    Finish,
     Policy,
     Ref,
     Stage,
     ToolCall,
     Usage,
+    Wish,
 )
 from gateway.conversation.waterfall import Stopwatch
 
@@ -34,7 +36,7 @@ class Waits(Enum):
     AUDIO = Stage.TTS
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Answer:
     """The state of one answer.
 
@@ -45,16 +47,22 @@ class Answer:
         since: when what it waits for was last seen to move, on the driver's clock.
         decided: it is the assistant's turn; until then it is a draft.
         said_from: position where the utterance that it answers began; None where there was none.
+        said: the item of that utterance; empty where there was none.
         utterance: whose transcript is awaited; None where none is, or was.
+        wish: says how it is made, where the client asked for it.
+        voiced: whether it is spoken; no: it is text alone.
+        item: of its text.
         prompt: what the model was asked; empty where it has not been, or will not be.
         text: written so far.
         pieces: in which the text came.
         tool_calls: made so far.
         usage: tokens; known once it is written.
+        finish: why the model stopped writing; likewise.
         opened: the prompt has been sent.
         written: the model is done.
         spoken: the voice is done.
         announced: the client knows of it.
+        kept: its item is in the history.
         playback: what has been heard.
     """
 
@@ -64,16 +72,22 @@ class Answer:
     since: float
     decided: bool = True
     said_from: float | None = None
+    said: str = ""
     utterance: Ref | None = None
+    wish: Wish | None = None
+    voiced: bool = True
+    item: str = ""
     prompt: tuple[Message, ...] = ()
     text: str = ""
     pieces: int = 0
     tool_calls: list[ToolCall] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    finish: Finish = Finish.COMPLETE
     opened: bool = False
     written: bool = False
     spoken: bool = False
     announced: bool = False
+    kept: bool = False
     playback: PlaybackClock = field(default_factory=PlaybackClock)
     _told: list[c.Notice] = field(default_factory=list)
     _handed: int = 0
@@ -90,7 +104,16 @@ class Answer:
     @property
     def ready(self) -> bool:
         """Whether there is something to let out, or nothing will come."""
+        if not self.voiced and self.announced:
+            return True
         return bool(self._door) or self.spoken
+
+    @property
+    def begun(self) -> bool:
+        """Whether the listener, or the reader, has had anything of it."""
+        if not self.voiced:
+            return self.decided and self.announced
+        return self.playback.sent > 0
 
     @property
     def tokens(self) -> int:
@@ -99,10 +122,12 @@ class Answer:
 
     # --- what the stages say ------------------------------------------------------------------------------
 
-    def write(self, text: str) -> list[c.Command]:
+    def write(self, text: str, now: float) -> list[c.Command]:
         """The model wrote another piece; returns what is to be done about it."""
         if not text:
             return []
+        if not self.voiced:
+            self.since = now
         self._announce()
         self.text += text
         self.pieces += 1
@@ -115,16 +140,19 @@ class Answer:
         self.tool_calls.append(call)
         self._told.append(c.TellToolCall(self.ref.turn, call))
 
-    def end_writing(self, usage: Usage) -> list[c.Command]:
+    def end_writing(self, usage: Usage, finish: Finish) -> list[c.Command]:
         """The model is done; returns what is to be done about it."""
         self.written = True
         self.usage = usage
-        if not self.text:
+        self.finish = finish
+        if not self.text or not self.voiced:
             self.spoken = True
         return self.hand_over()
 
     def hand_over(self) -> list[c.Command]:
         """Text that the voice may have now: of a draft no more than what can be heard first."""
+        if not self.voiced:
+            return []
         most = len(self.text) if self.decided else self.policy.draft_text
         piece = self.text[self._handed : most]
         self._handed += len(piece)
@@ -191,7 +219,9 @@ class Answer:
         return self.playback.sent - self.playback.heard(now) <= _END_SLACK
 
     def heard_text(self, now: float) -> str:
-        """The text that the listener has heard; what cannot be spoken counts as heard at the end."""
+        """The text that the listener has heard, or was told; what cannot be spoken counts as heard at the end."""
+        if not self.voiced:
+            return self.text if self.decided else ""
         if self.played_out(now):
             return self.text
         return self.text_until(self.playback.heard(now))

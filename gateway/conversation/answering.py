@@ -1,16 +1,20 @@
-"""The assistant's side of a conversation: the answer being given, and the draft of the one to come."""
+"""The assistant's side of a conversation: the answer being given, the draft of the one to come, and what nobody answers."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
 from gateway.conversation.context import TooLong
+from gateway.conversation.drafts import Drafts
 from gateway.conversation.history import Message
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
+from gateway.conversation.spoken import Spoken
+from gateway.conversation.telling import Telling
 from gateway.conversation.values import (
     Failure,
+    Finish,
     Initiative,
     Outcome,
     Policy,
@@ -18,6 +22,7 @@ from gateway.conversation.values import (
     Speculated,
     Stage,
     Transcript,
+    Wish,
 )
 from gateway.conversation.waterfall import Stopwatch
 
@@ -26,6 +31,21 @@ DEADLINE_EXCEEDED = 4
 
 Writing = e.TextWritten | e.ToolCalled | e.ReplyWritten
 Speaking = e.ClauseTaken | e.AudioSpoken | e.MarkSpoken | e.ReplySpoken
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An utterance that has become a turn.
+
+    Attributes:
+        utterance: the revision that it was transcribed for.
+        item: of the history.
+        since: position where it began.
+    """
+
+    utterance: Ref
+    item: str
+    since: float
 
 
 class Answering:
@@ -39,9 +59,11 @@ class Answering:
 
     Attributes:
         answer: what is being answered; None while it is the user's turn.
-        draft: an answer to what the user has said so far, in case they are done.
+        unanswered: turns that are transcribed for the history alone.
+        wish: an answer that the client asked for, and that cannot begin yet.
         turn: turns decided so far.
         ended: the last answer that the client knew of.
+        spoken: what was spoken of the last answers.
         tool_results_due: when the tools that were called are given up, on the driver's clock.
         owed: whether the last answer was cut before its first sound, by a voice that may turn out to be a noise.
         understood: whether the user has said words since this was last set to False.
@@ -56,17 +78,29 @@ class Answering:
     ) -> None:
         self._policy = policy
         self._memory = memory
-        self._budgets = budgets
         self._out = out
+        self._drafts = Drafts(policy, memory, self.next_ref, out)
+        self._telling = Telling(memory, budgets, out)
         self.answer: Answer | None = None
-        self.draft: Answer | None = None
+        self.unanswered: list[Answer] = []
+        self.wish: Wish | None = None
         self.ended: Answer | None = None
+        self.spoken = Spoken()
         self.turn = 0
         self.tool_results_due: float | None = None
         self.owed = False
         self.understood = False
         self._revision = 0
-        self._drafts = 0
+
+    @property
+    def draft(self) -> Answer | None:
+        """An answer to what the user has said so far, in case they are done."""
+        return self._drafts.draft
+
+    def hold(self, policy: Policy) -> None:
+        """From now on, answers are given like this; the one in progress is given as it was begun."""
+        self._policy = self._drafts.policy = policy
+        self._drafts.drop(Speculated.SUPERSEDED)
 
     def next_ref(self) -> Ref:
         """The next attempt at the turn to come."""
@@ -78,7 +112,7 @@ class Answering:
     def speculate(
         self, transcript: Transcript, said_from: float, asked_at: float, now: float
     ) -> None:
-        """Begin to answer what was said so far, unless that was done too often in this turn.
+        """Begin to answer what was said so far, if the user's turn will be answered, and by nothing but that.
 
         Args:
             transcript: what was said.
@@ -86,84 +120,74 @@ class Answering:
             asked_at: when the transcript was asked for.
             now: on the driver's clock.
         """
-        self.drop_draft(Speculated.SUPERSEDED)
-        if self._drafts >= self._policy.speculations or not transcript.text.strip():
-            return
-        self._drafts += 1
-        prompt = self._memory.supposing(transcript.text)
-        if prompt is None:
-            return
-        draft = Answer(
-            self.next_ref(),
-            self._policy,
-            Stopwatch(asked_at=asked_at, transcript_at=now),
-            now,
-            decided=False,
-            said_from=said_from,
-            prompt=prompt,
-            opened=True,
-        )
-        self.draft = draft
-        self._out.append(c.Generate(draft.ref, prompt))
+        plain = self._policy.respond and self.wish is None
+        if plain and self.answer is None and not self.unanswered:
+            self._drafts.make(transcript, said_from, asked_at, now)
 
     def drop_draft(self, outcome: Speculated) -> None:
         """Nobody will hear the draft: stop all work on it."""
-        draft, self.draft = self.draft, None
-        if draft is not None:
-            self._out.append(c.CancelReply(draft.ref))
-            self._note(draft, outcome)
-
-    def _note(self, draft: Answer, outcome: Speculated) -> None:
-        self._out.append(
-            c.NoteSpeculation(draft.ref, outcome, draft.tokens, draft.backlog)
-        )
+        self._drafts.drop(outcome)
 
     # --- the turn is decided ------------------------------------------------------------------------------
 
     def take_turn(
         self,
-        utterance: Ref,
-        said_from: float,
+        said: Said,
         transcript: Transcript | None,
+        failure: Failure | None,
         stopwatch: Stopwatch,
         now: float,
-    ) -> Answer:
-        """It is the assistant's turn: let the draft out if it answers just this, else begin to answer.
+    ) -> None:
+        """The user is done.
+
+        It is the assistant's turn, if it has the floor and is to answer: let the draft out if it answers just this, else
+        begin to answer. Otherwise what was said is for the history alone.
 
         Args:
-            utterance: whose transcript is awaited where there is none yet.
-            said_from: position where it began.
-            transcript: what was said.
+            said: what is to be answered.
+            transcript: of it; None where it is awaited, or will not come.
+            failure: why it will not come.
             stopwatch: the turn's instants so far.
             now: on the driver's clock.
         """
         draft = self.draft
-        if draft is not None and transcript is not None:
-            self._adopt(draft, transcript, stopwatch, now)
-            return draft
+        if draft is not None and transcript is not None and not self.unanswered:
+            self._adopt(draft, said, transcript, stopwatch, now)
+            return
         self.drop_draft(Speculated.SUPERSEDED)
         answer = Answer(
             self.next_ref(),
             self._policy,
             stopwatch,
             now,
-            said_from=said_from,
-            utterance=utterance,
+            said_from=said.since,
+            said=said.item,
+            utterance=said.utterance,
         )
-        self._begin(answer)
-        if transcript is not None:
-            self.hear(answer, transcript, now)
-        return answer
+        self._count(answer)
+        wanted = self._policy.respond or self.wish is not None
+        if wanted and self.answer is None and not self.unanswered:
+            self.answer = answer
+            answer.wish, self.wish = self.wish, None
+        else:
+            # What was said before this is still to be understood: then all of it is answered.
+            self.owed = self.owed or (wanted and self.answer is None)
+            self.unanswered.append(answer)
+        if failure is not None:
+            self._give_up(answer, Outcome.FAILED, now, failure)
+        elif transcript is not None:
+            self._hear(answer, transcript, now)
 
     def _adopt(
         self,
         draft: Answer,
+        said: Said,
         transcript: Transcript,
         stopwatch: Stopwatch,
         now: float,
     ) -> None:
-        self.draft = None
         draft.decided = True
+        draft.said = said.item
         # Whoever had all that a draft may have was waiting for the turn, not the turn for them.
         draft.since = now
         draft.stopwatch = replace(
@@ -171,76 +195,146 @@ class Answering:
             speech_ended_at=stopwatch.speech_ended_at,
             due_at=stopwatch.due_at,
         )
-        self._begin(draft)
-        self._out.append(c.TellTranscript(draft.ref.turn, transcript))
-        self._note(draft, Speculated.USED)
-        self._user_says(transcript.text)
-        for call in draft.tool_calls:
-            self._memory.call(call)
-        self._out += draft.told()
+        self._count(draft)
+        self.answer = draft
+        self._telling.heard(draft, transcript, beside=False)
+        self._drafts.use()
+        self._understand()
+        self._telling.responding(draft)
+        self._telling.reply(draft)
         self._out += draft.hand_over()
 
-    def hear(self, answer: Answer, transcript: Transcript, now: float) -> None:
-        """The transcript that the answer was waiting for."""
-        answer.utterance = None
-        answer.stopwatch.transcript_at = now
-        self._out.append(c.TellTranscript(answer.ref.turn, transcript))
-        if not transcript.text.strip():
-            self._end(Outcome.EMPTY, now)
-            return
-        self._user_says(transcript.text)
-        self._generate(answer, now)
+    def on_transcript(self, event: e.FinalHeard, now: float) -> None:
+        """The transcript of a turn that was decided without."""
+        for answer in self._undecided():
+            if answer.utterance == event.ref:
+                self._hear(answer, event.transcript, now)
+                return
 
-    def _user_says(self, text: str) -> None:
+    def _undecided(self) -> tuple[Answer, ...]:
+        """Turns whose transcript may be awaited."""
+        return (*self.unanswered, *([self.answer] if self.answer is not None else []))
+
+    def _hear(self, answer: Answer, transcript: Transcript, now: float) -> None:
+        answer.stopwatch.transcript_at = now
+        beside = self.answer is not None and self.answer is not answer
+        self._telling.heard(answer, transcript, beside)
+        if not transcript.text.strip():
+            self._give_back(answer)
+            self._end(answer, Outcome.EMPTY, now)
+            return
+        if answer is self.answer:
+            self._understand()
+            self._telling.responding(answer)
+            self._generate(answer, now)
+        else:
+            self.understood = True
+            self._end(answer, Outcome.HEARD, now)
+
+    def _understand(self) -> None:
         """The user said words; no tool is awaited any longer, and no earlier answer."""
         self.understood = True
         self.owed = False
-        self._memory.user_says(text)
         self.tool_results_due = None
+
+    def _give_back(self, answer: Answer) -> None:
+        """What the client asked for has not been answered: it is answered as soon as that can be."""
+        if answer.wish is not None:
+            self.wish, answer.wish = answer.wish, None
+
+    # --- answers that nobody waited for the user's turn to end for ----------------------------------------
+
+    def respond(self, wish: Wish) -> bool:
+        """The client asks for an answer: to what the user is saying, or to what the history ends with.
+
+        It begins when there is no other, and the user's words are known. Returns whether it will; it will not where
+        another is under way, but for one that has called tools, and has all of their results: that one is to go on.
+        """
+        answer = self.answer
+        if self.wish is not None:
+            return False
+        if answer is not None:
+            if not answer.opened and answer.wish is None:
+                answer.wish = wish
+                return True
+            if not answer.tool_calls or self._memory.waiting:
+                return False
+        self.wish = wish
+        self.drop_draft(Speculated.SUPERSEDED)
+        return True
+
+    def fulfil(self, now: float) -> None:
+        """Nobody speaks: begin the answer that the client asked for, as soon as the user's words are known."""
+        if len(self.unanswered) == 1:
+            self.answer = answer = self.unanswered.pop()
+            answer.wish, self.wish = self.wish, None
+        elif not self.unanswered:
+            self.go_on(now)
 
     def go_on(self, now: float) -> None:
         """Answer what the history ends with, without an utterance."""
         self.tool_results_due = None
         self.owed = False
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
+        answer.wish, self.wish = self.wish, None
         self._begin(answer)
         self._generate(answer, now)
 
-    def take_initiative(self, what: Initiative, cue: str, now: float) -> None:
+    def take_initiative(
+        self, what: Initiative, item: str, cue: str, now: float
+    ) -> None:
         """Say something that nobody asked for.
 
         Args:
             what: to say.
-            cue: stands in the history for what it answers.
+            item: stands in the history for what it answers.
+            cue: its text, where the initiative brings none.
             now: on the driver's clock.
         """
         self.owed = False
-        self._memory.user_says(what.prompt or cue)
+        self._memory.user_speaks(item, what.prompt or cue)
         if not what.say:
             self.go_on(now)
             return
-        answer = Answer(self.next_ref(), self._policy, Stopwatch(), now, opened=True)
+        answer = Answer(
+            self.next_ref(),
+            self._policy,
+            Stopwatch(),
+            now,
+            voiced=self._policy.spoken,
+            opened=True,
+        )
         self._begin(answer)
-        self._out += answer.write(what.say)
-        self._out += answer.end_writing(answer.usage)
-        self._out += answer.told()
+        self._out += answer.write(what.say, now)
+        self._out += answer.end_writing(answer.usage, Finish.COMPLETE)
+        self._telling.reply(answer)
 
     def _begin(self, answer: Answer) -> None:
+        self._count(answer)
+        self.answer = answer
+        self._telling.responding(answer)
+
+    def _count(self, answer: Answer) -> None:
+        """Another turn is decided."""
         self.turn = answer.ref.turn
         self._revision = 0
-        self._drafts = 0
-        self.answer = answer
+        self._drafts.turn_decided()
 
     def _generate(self, answer: Answer, now: float) -> None:
+        wish = answer.wish
         try:
-            prompt = self._memory.prompt()
+            prompt = self._memory.prompt(wish)
         except TooLong as error:
             self.fail(Failure(Stage.GATEWAY, INVALID_ARGUMENT, str(error)), now)
             return
+        answer.policy = self._policy
+        answer.voiced = self._policy.spoken
+        if wish is not None and wish.spoken is not None:
+            answer.voiced = wish.spoken
         answer.opened = True
         answer.prompt = prompt
         answer.since = now
-        self._out.append(c.Generate(answer.ref, prompt))
+        self._out.append(c.Generate(answer.ref, prompt, wish.key if wish else 0))
 
     # --- what the stages say ------------------------------------------------------------------------------
 
@@ -251,21 +345,19 @@ class Answering:
                 return answer
         return None
 
-    def on_writing(self, event: Writing) -> None:
+    def on_writing(self, event: Writing, now: float) -> None:
         """The model wrote something."""
         answer = self._working(event.ref)
         if answer is None or answer.written:
             return
         match event:
             case e.TextWritten(_, text):
-                self._out += answer.write(text)
+                self._out += answer.write(text, now)
             case e.ToolCalled(_, call):
                 answer.call(call)
-                if answer.decided:
-                    self._memory.call(call)
-            case e.ReplyWritten(_, usage):
-                self._out += answer.end_writing(usage)
-        self._out += answer.told()
+            case e.ReplyWritten(_, usage, finish):
+                self._out += answer.end_writing(usage, finish)
+        self._telling.reply(answer)
 
     def on_speaking(self, event: Speaking, now: float) -> None:
         """The voice spoke."""
@@ -286,11 +378,11 @@ class Answering:
         """A stage gave up; on a draft that costs nothing but time."""
         if self.draft is not None and self.draft.ref == event.ref:
             self.drop_draft(Speculated.FAILED)
-        elif self.answer is not None and event.ref in (
-            self.answer.ref,
-            self.answer.utterance,
-        ):
-            self.fail(event.failure, now)
+            return
+        for answer in self._undecided():
+            if event.ref in (answer.ref, answer.utterance):
+                self._give_up(answer, Outcome.FAILED, now, event.failure)
+                return
 
     # --- the end of an answer -----------------------------------------------------------------------------
 
@@ -299,6 +391,9 @@ class Answering:
         draft, answer = self.draft, self.answer
         if draft is not None and _overdue(draft, now) is not None:
             self.drop_draft(Speculated.FAILED)
+        for unanswered in list(self.unanswered):
+            if (failure := _overdue(unanswered, now)) is not None:
+                self._give_up(unanswered, Outcome.FAILED, now, failure)
         if answer is None:
             return
         for audio in answer.release(now):
@@ -316,17 +411,20 @@ class Answering:
         """When `advance` has something to do; None for never."""
         times = [
             at
-            for answer in (self.answer, self.draft)
+            for answer in (*self._undecided(), self.draft)
             if answer is not None and (at := answer.wake_at(now)) is not None
         ]
         return min(times) if times else None
 
     def _finish(self, answer: Answer, now: float) -> None:
         if answer.tool_calls:
-            self._end(Outcome.TOOL_CALLS, now)
-            self.tool_results_due = now + self._policy.tool_timeout
+            self._end(answer, Outcome.TOOL_CALLS, now)
+            # A client that asks for its answers itself is waited for as long as it takes.
+            if self._policy.go_on:
+                self.tool_results_due = now + self._policy.tool_timeout
         else:
-            self._end(Outcome.ANSWERED if answer.playback.sent else Outcome.EMPTY, now)
+            said = answer.playback.sent if answer.voiced else answer.text.strip()
+            self._end(answer, Outcome.ANSWERED if said else Outcome.EMPTY, now)
 
     def cut(self, outcome: Outcome, now: float) -> Answer | None:
         """Stop the answer in progress; returns it, if there was one."""
@@ -348,33 +446,43 @@ class Answering:
         failure: Failure | None = None,
     ) -> None:
         """End an answer early: tell the client first, then those who work on it."""
-        if answer.announced:
+        transcribing = answer.utterance
+        if transcribing is not None:
+            self._telling.unheard(answer, failure)
+            if outcome is Outcome.INTERRUPTED:
+                self._give_back(answer)
+            elif answer.wish is not None:
+                self._telling.responding(answer)
+        if answer.announced and answer.voiced:
             self._out.append(
                 c.TellInterrupted(answer.ref.turn, answer.playback.heard(now))
             )
-        self._end(outcome, now, failure)
+        self._end(answer, outcome, now, failure)
         if answer.opened:
             self._out.append(c.CancelReply(answer.ref))
-        elif answer.utterance is not None:
-            self._out.append(c.CancelTranscribe(answer.utterance))
+        elif transcribing is not None:
+            self._out.append(c.CancelTranscribe(transcribing))
 
     def _end(
-        self, outcome: Outcome, now: float, failure: Failure | None = None
+        self,
+        answer: Answer,
+        outcome: Outcome,
+        now: float,
+        failure: Failure | None = None,
     ) -> None:
-        answer, self.answer = self.answer, None
-        assert answer is not None
         heard = answer.heard_text(now)
-        self._memory.answered(answer, outcome, heard, failure)
+        if answer is self.answer:
+            self.answer = None
+            forgotten = self._memory.answered(answer, outcome, heard, failure)
+            self._out += [c.TellItemDeleted(item) for item in forgotten]
+        else:
+            self.unanswered.remove(answer)
         if answer.announced:
             self.ended = answer
+            self.spoken.keep(answer)
         if self._policy.prefill and outcome is Outcome.ANSWERED and answer.prompt:
             self._read_anew(answer.prompt)
-        waterfall = answer.stopwatch.waterfall(self._budgets)
-        self._out.append(
-            c.TellTurnEnded(
-                answer.ref.turn, outcome, heard, waterfall, answer.usage, failure
-            )
-        )
+        self._telling.ended(answer, outcome, heard, failure)
 
     def _read_anew(self, asked: tuple[Message, ...]) -> None:
         """Have the model read prompts from where they begin now, if that is not where they did when it was asked."""

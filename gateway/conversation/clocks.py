@@ -1,5 +1,6 @@
 """Two clocks that nobody can read off a wall: when a sample was spoken, and what has been heard of a reply."""
 
+from array import array
 from bisect import bisect_right
 
 _WINDOW = 30.0
@@ -75,8 +76,8 @@ class PlaybackClock:
         self._sent = 0.0
         self._heard = 0.0
         self._read_at: float | None = None
-        self._marks_at: list[float] = []
-        self._marks_characters: list[int] = []
+        self._marks_at = array("d")
+        self._marks_characters = array("L")
 
     @property
     def sent(self) -> float:

@@ -185,7 +185,7 @@ class TellUnheard:
 
 @dataclass(frozen=True, slots=True)
 class TellTranscript:
-    """What the user said."""
+    """What the user said; the empty text where no words were understood."""
 
     turn: int
     transcript: Transcript
@@ -205,7 +205,10 @@ class TellResponding:
 
 @dataclass(frozen=True, slots=True)
 class TellReplyStarted:
-    """An answer begins: ``item``, behind ``after`` (None: first)."""
+    """An answer begins: ``item``, behind ``after`` (None: first).
+
+    The item is in the history as soon as it has text; an answer that is nothing but calls of tools has none.
+    """
 
     turn: int
     item: str = ""
@@ -286,7 +289,7 @@ class TellItem:
 
 @dataclass(frozen=True, slots=True)
 class TellItemDeleted:
-    """The item is forgotten."""
+    """The item is forgotten, since the client wants it so, or since what was said became part of the next item."""
 
     id: str
 

@@ -60,11 +60,15 @@ class Context:
     """
 
     def __init__(self, size: int, reply: int = 0, tools: int = 0) -> None:
+        self._scale, self._least = 1.0, LEAST_SCALE
+        self._known: dict[Message, int] = {}
+        self.resize(size, reply, tools)
+
+    def resize(self, size: int, reply: int, tools: int) -> None:
+        """Another model is asked, or for longer replies, or with other tools; what was learnt stays."""
         self._size = min(size, MOST_CONTEXT)
         self._room = self._size * (1 - MARGIN) - min(reply, self._size // 2)
         self._tools = tools
-        self._scale, self._least = 1.0, LEAST_SCALE
-        self._known: dict[Message, int] = {}
 
     def fits(self, beginning: Iterable[Message]) -> bool:
         """Whether there is room for the beginning of all prompts and `SHORTEST_TURN`."""

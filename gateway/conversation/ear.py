@@ -40,9 +40,13 @@ class Utterance:
 
     Attributes:
         ref: the turn that it will become.
+        item: of the history that it will become.
         start: position of its first voice.
+        audio_from: position from which on it is transcribed.
         voiced_from: position since which there has been voice without a pause.
-        aside: spoken into an answer, which it may interrupt yet.
+        aside: spoken into an answer, which it may interrupt yet; the client does not know of it.
+        ducked: the answer is played quietly for it.
+        announced: the client knows that the user speaks.
         paused: position since which there is no voice; None while there is.
         pause: set while it is poised.
         checkpoints: how many were taken.
@@ -50,9 +54,13 @@ class Utterance:
     """
 
     ref: Ref
+    item: str
     start: float
+    audio_from: float
     voiced_from: float
     aside: bool = False
+    ducked: bool = False
+    announced: bool = False
     paused: float | None = None
     pause: Pause | None = None
     checkpoints: int = 0
@@ -123,10 +131,22 @@ class Ear:
             return 0.0
         return self.heard - self.utterance.paused
 
-    def open(self, ref: Ref, start: float, aside: bool) -> Utterance:
-        """Take the voice under way for an utterance that began at ``start``."""
+    def open(
+        self, ref: Ref, item: str, start: float, audio_from: float, aside: bool
+    ) -> Utterance:
+        """Take the voice under way, or what was not noticed to be any, for an utterance that began at ``start``.
+
+        Args:
+            ref: the turn that it will become.
+            item: of the history that it will become.
+            start: position of its first voice.
+            audio_from: position from which on it is transcribed.
+            aside: spoken into an answer, which it may interrupt yet.
+        """
         voiced_from = self.voice.start if self.voice else start
-        self.utterance = Utterance(ref, start, voiced_from, aside)
+        self.utterance = Utterance(ref, item, start, audio_from, voiced_from, aside)
+        if self.voice is None:
+            self.utterance.paused = self.heard
         self.voice = None
         return self.utterance
 

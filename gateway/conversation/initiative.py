@@ -1,4 +1,4 @@
-"""When the assistant speaks without having been asked."""
+"""When the assistant speaks without having been asked, and when nobody has spoken for too long."""
 
 from gateway.conversation.values import Idle, Initiative
 
@@ -14,10 +14,13 @@ class Quiet:
 
     Args:
         idle: what to do about it; None for nothing.
+
+    Attributes:
+        idle: what to do about it; None for nothing.
     """
 
     def __init__(self, idle: Idle | None) -> None:
-        self._idle = idle
+        self.idle = idle
         self._since: float | None = None
         self._times = 0
 
@@ -26,9 +29,13 @@ class Quiet:
         self._times = 0
         self._since = None
 
+    def lasted(self, now: float) -> float:
+        """Seconds for which it has been quiet."""
+        return now - self._since if self._since is not None else 0.0
+
     def observe(self, quiet: bool, now: float) -> Initiative | None:
         """Whether anybody speaks; returns what is to be said about it now."""
-        if self._idle is None:
+        if self.idle is None:
             return None
         if not quiet:
             self._since = None
@@ -38,11 +45,10 @@ class Quiet:
         if due is None or now < due:
             return None
         self._times += 1
-        self._since = None
-        return self._idle.what
+        return self.idle.what
 
     def due_at(self) -> float | None:
         """When the silence will have been too long; None for never."""
-        if self._idle is None or self._since is None or self._times >= self._idle.most:
+        if self.idle is None or self._since is None or self._times >= self.idle.most:
             return None
-        return self._since + self._idle.after
+        return self._since + self.idle.after

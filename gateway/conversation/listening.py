@@ -1,24 +1,21 @@
 """The user's side of a conversation: from voice to an utterance, and from a pause to the end of their turn."""
 
-import math
-
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.answering import Answering
+from gateway.conversation.answering import Answering, Said
 from gateway.conversation.backchannels import says_something
 from gateway.conversation.clocks import InputClock
 from gateway.conversation.ear import Ear, Pause, Utterance
-from gateway.conversation.endpointing import Patience
+from gateway.conversation.judging import Judge
 from gateway.conversation.memory import Memory
 from gateway.conversation.values import (
     Endpointing,
-    Failure,
     Interrupt,
     Outcome,
     Policy,
+    Refusal,
     Speculated,
     State,
-    TurnTaking,
 )
 from gateway.conversation.waterfall import Stopwatch
 
@@ -28,11 +25,14 @@ CUT_OFF = 1.0
 LATE = 0.3
 """Seconds by which voice activity notices the end of a voice late, at most, and a little more."""
 
-NO_AUDIO = 1.0
-"""Seconds for audio to come that should have come by now; then a pause is taken to go on."""
-
 PREFILL_STEP = 12
 """Characters of speech that are worth another request to read ahead."""
+
+LEAST_COMMITTED = 0.1
+"""Seconds of audio that a client can take for an utterance."""
+
+UNLISTENED = 0.064
+"""Seconds of audio that have come and were not listened to yet, at most: two windows of voice activity."""
 
 Guess = e.EndPredicted | e.PartialHeard | e.CheckpointHeard
 
@@ -45,9 +45,6 @@ class Listening:
         memory: what the prompts are made of.
         answering: the assistant's side.
         out: takes what is to be done, in order.
-
-    Attributes:
-        turns: when it is whose turn.
     """
 
     def __init__(
@@ -57,19 +54,18 @@ class Listening:
         answering: Answering,
         out: list[c.Command],
     ) -> None:
-        self.turns = policy.turns
         self._policy = policy
         self._memory = memory
         self._answering = answering
         self._out = out
         self._ear = Ear()
         self._clock = InputClock()
-        self._patience = Patience()
+        self._judge = Judge(policy, self._ear, answering)
         self._interrupted = False
-        self._failed: Failure | None = None
         self._arrived: float | None = None
         self._cut_off = False
         self._learnt_from = 0
+        self._taken = 0.0
 
     @property
     def state(self) -> State | None:
@@ -87,6 +83,11 @@ class Listening:
         return self._ear.utterance is not None
 
     @property
+    def heard(self) -> float:
+        """Position up to which all audio has been listened to."""
+        return self._ear.heard
+
+    @property
     def needed_from(self) -> float:
         """Position before which the input's audio may be forgotten."""
         starts = [self._ear.heard]
@@ -96,7 +97,37 @@ class Listening:
             starts.append(self._ear.voice.start)
         if (said_from := self._going_on_from()) is not None:
             starts.append(said_from)
-        return min(starts) - self._policy.preroll
+        needed = min(starts) - self._policy.preroll
+        return min(needed, self._buffer_from()) if self.buffering else needed
+
+    @property
+    def buffering(self) -> bool:
+        """Whether the client takes what it wants of all audio, voice or not."""
+        manual = self._policy.turns.endpointing is Endpointing.MANUAL
+        return manual and self._policy.buffered
+
+    def _buffer_from(self) -> float:
+        """Position of the oldest audio that the client can take."""
+        return max(self._taken, self._ear.heard - self._policy.longest_utterance)
+
+    def hold(self, policy: Policy, now: float) -> None:
+        """From now on, this is when it is whose turn."""
+        before, kept = self._policy.turns.endpointing, self.needed_from
+        buffering = self.buffering
+        self._policy = self._judge.policy = policy
+        if self.buffering and not buffering:
+            self._taken = max(self._taken, kept)
+        utterance = self._ear.utterance
+        if utterance is None or utterance.pause is None:
+            return
+        utterance.pause.due_at = None
+        predicted = Endpointing.PREDICTED
+        if policy.turns.endpointing is predicted and before is not predicted:
+            self._predict(utterance)
+        if self._answering.draft is None and not utterance.aside:
+            self._speculate(utterance, utterance.pause, now, now)
+
+    # --- voice --------------------------------------------------------------------------------------------
 
     def on_hearing(
         self, event: e.SpeechBegan | e.SpeechPaused | e.Heard, now: float
@@ -108,8 +139,8 @@ class Listening:
                 resumed = ear.began(at)
                 if resumed and ear.utterance is not None:
                     self._answering.drop_draft(Speculated.RESUMED)
-                    if not ear.utterance.aside:
-                        self._out.append(c.TellSpeechStarted(at))
+                    if ear.utterance.announced:
+                        self._out.append(c.TellSpeechStarted(at, ear.utterance.item))
                     self._out.append(c.ResumeTranscribe(ear.utterance.ref))
             case e.SpeechPaused(at):
                 ear.paused(at)
@@ -127,10 +158,16 @@ class Listening:
         # What is left of a voice when its utterance is over may be nothing but the time it takes to notice its end.
         if voice is None or (voice.left_over and ear.voiced() < LATE):
             return
-        at_once = answer is None or self.turns.interrupt is Interrupt.ALWAYS
+        if answer is not None and self.buffering:
+            # It stops nothing, and the client takes it or not.
+            return
+        interrupt = self._policy.turns.interrupt
+        at_once = answer is None or interrupt is Interrupt.ALWAYS
         # Before the first sound of an answer there is nothing to talk into: the user just goes on.
-        audible = answer is not None and answer.playback.sent > 0
-        if audible and self.turns.interrupt is Interrupt.NEVER:
+        audible = answer is not None and (
+            answer.begun or (answer.opened and interrupt is Interrupt.LISTEN)
+        )
+        if audible and interrupt is Interrupt.NEVER:
             ear.ignore()
             return
         if not at_once and ear.voiced() < self._policy.listen_after:
@@ -138,36 +175,58 @@ class Listening:
         if answer is not None and answer.utterance is not None and start is None:
             # The words before these are not understood yet: to go on now would be to lose them.
             return
-        utterance = ear.open(
-            self._answering.next_ref(),
-            voice.start if start is None else start,
-            aside=audible and not at_once,
+        utterance = self._open(
+            voice.start if start is None else start, audible and not at_once
         )
-        self._failed = None
-        if utterance.aside and answer is not None:
-            self._out.append(c.TellDucked(answer.ref.turn, True))
-        else:
+        if not utterance.aside:
             self._take_floor(utterance, voice.start, now)
-        policy = self._policy
-        self._out.append(
-            c.Transcribe(
-                utterance.ref,
-                max(0.0, utterance.start - policy.preroll),
-                policy.partials or policy.prefill or utterance.aside,
-            )
+        elif answer is not None and interrupt is not Interrupt.LISTEN:
+            utterance.ducked = True
+            self._out.append(c.TellDucked(answer.ref.turn, True))
+        self._transcribe(utterance)
+
+    def _open(self, start: float, aside: bool) -> Utterance:
+        before = max(0.0, start - self._policy.preroll)
+        self._judge.failed = None
+        return self._ear.open(
+            self._answering.next_ref(),
+            self._memory.reserve(),
+            start,
+            self._buffer_from() if self.buffering else before,
+            aside,
         )
+
+    def _transcribe(self, utterance: Utterance) -> None:
+        wanted = self._policy.partials or self._policy.prefill or utterance.aside
+        self._out.append(c.Transcribe(utterance.ref, utterance.audio_from, wanted))
 
     def _take_floor(self, utterance: Utterance, at: float, now: float) -> None:
         """It is the user's turn, by a voice that began at ``at``; an answer in progress is interrupted."""
-        utterance.aside = False
         cut = self._answering.cut(Outcome.INTERRUPTED, now)
         self._interrupted = cut is not None
-        if cut is not None and cut.opened and not cut.playback.sent:
+        if cut is not None and cut.opened and not cut.begun and self._policy.respond:
             self._answering.owed = True
         self._cut_off = cut is not None and cut.playback.heard(now) < CUT_OFF
-        self._out.append(c.TellSpeechStarted(at))
+        self._announce(utterance, at)
+
+    def _announce(self, utterance: Utterance, at: float) -> None:
+        """The user says something."""
+        answer = self._answering.answer
+        if utterance.ducked and answer is not None:
+            self._out.append(c.TellDucked(answer.ref.turn, False))
+        utterance.aside = utterance.ducked = False
+        utterance.announced = True
+        self._out.append(c.TellSpeechStarted(at, utterance.item))
         if utterance.pause is not None and utterance.paused is not None:
             self._out.append(c.TellSpeechStopped(utterance.paused))
+
+    def _count(self, utterance: Utterance, now: float) -> None:
+        """What was said into an answer is more than an aside: it stops the answer, if it may."""
+        listen = self._policy.turns.interrupt is Interrupt.LISTEN
+        if listen and self._answering.answer is not None:
+            self._announce(utterance, utterance.start)
+        else:
+            self._take_floor(utterance, utterance.start, now)
 
     def _learn(self) -> None:
         """The user said something: were they cut off by the last answer to their words, or did they listen to it?"""
@@ -179,21 +238,20 @@ class Listening:
             return
         self._learnt_from = ended.ref.turn
         if cut_off:
-            self._patience.cut_off()
+            self._judge.patience.cut_off()
         else:
-            self._patience.smooth()
+            self._judge.patience.smooth()
 
     def _pause(self, now: float) -> None:
         """Take a checkpoint when the utterance pauses."""
-        after = min(self._policy.soft_end, self._patience.longest(self.turns))
-        utterance = self._ear.soft_end(after, now)
+        longest = self._judge.patience.longest(self._policy.turns)
+        utterance = self._ear.soft_end(min(self._policy.soft_end, longest), now)
         if utterance is None or utterance.pause is None or utterance.paused is None:
             return
-        ref, number = utterance.ref, utterance.checkpoints
-        if not utterance.aside:
+        if utterance.announced:
             self._out.append(c.TellSpeechStopped(utterance.paused))
-        self._out.append(c.TakeCheckpoint(ref, number))
-        if self.turns.endpointing is Endpointing.PREDICTED:
+        self._out.append(c.TakeCheckpoint(utterance.ref, utterance.checkpoints))
+        if self._policy.turns.endpointing is Endpointing.PREDICTED:
             self._predict(utterance)
 
     def _predict(self, utterance: Utterance) -> None:
@@ -211,8 +269,10 @@ class Listening:
             return None
         return answer.said_from
 
+    # --- what is known of an utterance that is not over yet -----------------------------------------------
+
     def on_guess(self, event: Guess, now: float) -> None:
-        """Something is known of an utterance that is not over yet."""
+        """Something is known of the utterance under way."""
         utterance = self._ear.utterance
         if utterance is None or utterance.ref != event.ref:
             return
@@ -235,7 +295,7 @@ class Listening:
                     if not says_something(transcript.text):
                         self.forget()
                         return
-                    self._take_floor(utterance, utterance.start, now)
+                    self._count(utterance, now)
                 if transcript.text.strip():
                     self._learn()
                 self._speculate(utterance, pause, pause.asked_at, now)
@@ -245,10 +305,10 @@ class Listening:
     ) -> None:
         if utterance.aside:
             if says_something(text, so_far=True):
-                self._take_floor(utterance, utterance.start, now)
+                self._count(utterance, now)
             return
         if self._policy.partials:
-            self._out.append(c.TellPartial(text, stable))
+            self._out.append(c.TellPartial(text, stable, utterance.item))
         certain = text[:stable].rpartition(" ")[0]
         if (
             self._policy.prefill
@@ -263,10 +323,8 @@ class Listening:
         self, utterance: Utterance, pause: Pause, asked_at: float, now: float
     ) -> None:
         """Begin to answer what was said up to the pause, where the end of the turn is not the client's to say."""
-        if (
-            self.turns.endpointing is not Endpointing.MANUAL
-            and pause.transcript is not None
-        ):
+        manual = self._policy.turns.endpointing is Endpointing.MANUAL
+        if not manual and pause.transcript is not None:
             self._answering.speculate(pause.transcript, utterance.start, asked_at, now)
 
     def rethink(self, now: float) -> None:
@@ -279,25 +337,12 @@ class Listening:
             self._answering.drop_draft(Speculated.SUPERSEDED)
             self._speculate(utterance, utterance.pause, now, now)
 
-    def take_turns(self, turns: TurnTaking, now: float) -> None:
-        """From now on, this is when it is whose turn."""
-        before, self.turns = self.turns.endpointing, turns
-        utterance = self._ear.utterance
-        if utterance is None or utterance.pause is None:
-            return
-        utterance.pause.due_at = None
-        predicted = Endpointing.PREDICTED
-        if turns.endpointing is predicted and before is not predicted:
-            self._predict(utterance)
-        if self._answering.draft is None and not utterance.aside:
-            self._speculate(utterance, utterance.pause, now, now)
-
     def on_failure(self, event: e.StageFailed) -> bool:
         """A stage gave up; returns whether it was the one that listens."""
         utterance = self._ear.utterance
         if utterance is None or utterance.ref != event.ref:
             return False
-        self._failed = event.failure
+        self._judge.failed = event.failure
         return True
 
     def forget(self) -> None:
@@ -307,7 +352,7 @@ class Listening:
             self._answering.drop_draft(Speculated.FORGOTTEN)
             self._out.append(c.CancelTranscribe(utterance.ref))
             self._ear.close()
-            if utterance.aside and answer is not None:
+            if utterance.ducked and answer is not None:
                 self._out.append(c.TellDucked(answer.ref.turn, False))
         self._interrupted = False
 
@@ -320,14 +365,16 @@ class Listening:
         self.judge_aside(now)
         utterance = self._ear.utterance
         if utterance is not None and not utterance.aside:
-            self._judge_end(utterance, at, now)
+            due_at = self._judge.done(utterance, at, now)
+            if due_at is not None:
+                self._decide(due_at, now)
 
     def judge_aside(self, now: float) -> None:
         """Whether an aside has become more, or was nothing; to be asked whenever an answer may have ended, too."""
         utterance = self._ear.utterance
         if utterance is None or not utterance.aside:
             return
-        interrupt = self.turns.interrupt
+        interrupt = self._policy.turns.interrupt
         long = self._ear.voiced() >= self._policy.interrupt_after
         if (
             self._answering.answer is None
@@ -335,107 +382,72 @@ class Listening:
             or (interrupt is Interrupt.SPEECH and long)
         ):
             self._take_floor(utterance, utterance.start, now)
-        elif (
-            interrupt is Interrupt.NEVER
-            or (self._failed is not None and utterance.pause is not None)
-            or now >= (self._hopeless_at() or math.inf)
-            or self._ear.heard - utterance.start >= self._policy.longest_utterance
-        ):
+        elif interrupt is Interrupt.NEVER or self._judge.hopeless(utterance, now):
             self.forget()
-
-    def _judge_end(self, utterance: Utterance, at: float, now: float) -> None:
-        quiet, pause = self._ear.quiet(), utterance.pause
-        if self._ear.heard - utterance.start >= self._policy.longest_utterance:
-            self._decide(at, now)
-        elif pause is not None and utterance.paused is not None:
-            if quiet >= self._wait(pause) and pause.due_at is None:
-                pause.due_at = at
-            if now >= (self._hopeless_at() or math.inf):
-                self._decide(now, now)
-            elif pause.due_at is not None and (
-                self._nothing_to_wait_for(pause)
-                or quiet >= self._patience.longest(self.turns)
-            ):
-                # Without a draft the answer begins now, and what was waited for was the end of the turn.
-                draft = self._answering.draft
-                self._decide(at if draft is None else pause.due_at, now)
 
     def wake_at(self) -> float | None:
         """When `judge` has something to do though nothing more is heard; None for never."""
-        return self._hopeless_at()
-
-    def _hopeless_at(self) -> float | None:
-        """When a pause has been waited in for too long: for a recognizer that hangs, or audio that does not come."""
-        utterance = self._ear.utterance
-        if utterance is None or utterance.pause is None:
-            return None
-        if utterance.aside:
-            return utterance.pause.asked_at + self._policy.stt_timeout
-        longest = self._patience.longest(self.turns)
-        return (
-            utterance.pause.asked_at + longest + NO_AUDIO
-            if longest < math.inf
-            else None
-        )
-
-    def _wait(self, pause: Pause) -> float:
-        """Seconds of silence after which the turn may be decided."""
-        if self._deaf(pause) and self.turns.endpointing is Endpointing.PREDICTED:
-            return min(self.turns.silence, self._patience.longest(self.turns))
-        return self._patience.wait(self.turns, pause.likely())
-
-    def _nothing_to_wait_for(self, pause: Pause) -> bool:
-        """Whether an answer could leave now, or will not be there any sooner for waiting."""
-        if pause.transcript is None:
-            return self._deaf(pause)
-        draft = self._answering.draft
-        return draft is None or draft.ready
-
-    def _deaf(self, pause: Pause) -> bool:
-        """Whether there will be no transcript."""
-        return self._failed is not None and pause.transcript is None
+        return self._judge.hopeless_at()
 
     def commit(self, now: float) -> None:
         """The user is done, says the client."""
         utterance = self._ear.utterance
         if utterance is not None:
             if utterance.aside:
-                self._take_floor(utterance, utterance.start, now)
+                self._count(utterance, now)
             self._decide(now, now)
+        elif self.buffering:
+            self._take_buffer(now)
+
+    def _take_buffer(self, now: float) -> None:
+        """All audio since the last turn is the utterance, though no voice was noticed, or none that mattered."""
+        start = self._buffer_from()
+        if self._ear.heard - start <= LEAST_COMMITTED - UNLISTENED:
+            problem = (
+                f"there is less than {LEAST_COMMITTED:g} s of audio since the last turn"
+            )
+            self._out.append(c.Refuse("commit", problem, Refusal.NOTHING_HEARD))
+            return
+        self._transcribe(self._open(start, aside=False))
+        self._decide(now, now)
+
+    def clear(self) -> None:
+        """Forget what was heard since the last turn, says the client."""
+        self.forget()
+        self._taken = self._ear.heard
 
     def end(self, now: float) -> None:
         """Nothing more will be heard: take what there is for a turn, but for what may have meant nothing."""
-        if self._ear.utterance is not None and self._ear.utterance.aside:
-            self.forget()
-        self.commit(now)
+        if self._ear.utterance is not None:
+            if self._ear.utterance.aside:
+                self.forget()
+            else:
+                self._decide(now, now)
 
     def _decide(self, due_at: float, now: float) -> None:
         """The user is done, as was clear at ``due_at``: the utterance under way becomes a turn."""
         utterance = self._ear.utterance
         assert utterance is not None
         pause = utterance.pause
-        if pause is None:
-            paused = utterance.paused
-            self._out.append(
-                c.TellSpeechStopped(self._ear.heard if paused is None else paused)
-            )
-        ended_at = self._clock.instant(self._ear.close())
+        ended = self._ear.close()
+        if pause is None and utterance.announced:
+            self._out.append(c.TellSpeechStopped(ended))
+        ended_at = self._clock.instant(ended)
         # All audio since the checkpoint was held back: its transcript is the final one.
         transcript = pause.transcript if pause is not None else None
         self._interrupted = False
+        self._taken = self._ear.heard
         if transcript is None:
             self._learn()
-        failed = self._failed if transcript is None else None
+        failed = self._judge.failed if transcript is None else None
+        item = utterance.item
+        self._memory.user_speaks(item)
+        start = utterance.audio_from if self.buffering else utterance.start
+        self._out.append(c.TellCommitted(item, self._memory.before(item), start, ended))
         if failed is None:
             self._out.append(c.FinishTranscribe(utterance.ref))
-        self._answering.take_turn(
-            utterance.ref,
-            utterance.start,
-            transcript,
-            Stopwatch(
-                speech_ended_at=min(ended_at, due_at), due_at=due_at, asked_at=now
-            ),
-            now,
+        stopwatch = Stopwatch(
+            speech_ended_at=min(ended_at, due_at), due_at=due_at, asked_at=now
         )
-        if failed is not None:
-            self._answering.fail(failed, now)
+        said = Said(utterance.ref, item, utterance.start)
+        self._answering.take_turn(said, transcript, failed, stopwatch, now)

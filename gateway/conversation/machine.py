@@ -6,6 +6,7 @@ a turn number rises only when a turn is decided; everything that is opened is fi
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.conversation import commands as c
@@ -14,9 +15,19 @@ from gateway.conversation.answering import Answering
 from gateway.conversation.context import Context
 from gateway.conversation.history import History
 from gateway.conversation.initiative import BEGINNING, SILENCE, Quiet
+from gateway.conversation.items import Items
+from gateway.conversation.lifetime import Lifetime
 from gateway.conversation.listening import Listening
 from gateway.conversation.memory import MOST_UNANSWERED, Memory
-from gateway.conversation.values import Image, Item, Outcome, Policy, State
+from gateway.conversation.values import (
+    Ending,
+    Image,
+    Item,
+    Outcome,
+    Policy,
+    Refusal,
+    State,
+)
 
 
 class Conversation:
@@ -41,8 +52,10 @@ class Conversation:
         self._out: list[c.Command] = []
         self._answering = Answering(policy, self._memory, budgets, self._out)
         self._listening = Listening(policy, self._memory, self._answering, self._out)
+        self._items = Items(self._memory, self._answering, self._out)
         self._quiet = Quiet(policy.idle)
-        self._closing = False
+        self._lifetime = Lifetime(policy)
+        self._ending: Ending | None = None
         self._closed = False
 
     @property
@@ -57,6 +70,14 @@ class Conversation:
         """Whether an answer that the client knows of is under way."""
         answer = self._answering.answer
         return answer is not None and answer.opened
+
+    def expects(self, wish: int) -> bool:
+        """Whether the answer to the `Wish` with that key has yet to be asked for."""
+        answer = self._answering.answer
+        wishes = [self._answering.wish]
+        if answer is not None and not answer.opened:
+            wishes.append(answer.wish)
+        return any(wished is not None and wished.key == wish for wished in wishes)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -92,18 +113,21 @@ class Conversation:
             self._listening.wake_at(),
             self._quiet.due_at(),
             self._answering.tool_results_due if self._memory.waiting else None,
+            self._lifetime.due_at() if self._ending is None else None,
         )
         return min((time for time in times if time is not None), default=None)
 
     def begin(self, now: float) -> list[c.Command]:
         """The conversation opens."""
+        self._lifetime.begin(now)
         greeting = self._policy.greeting
         if (beginning := self._memory.beginning()) and not (
             greeting and greeting.prompt
         ):
             self._out.append(c.Prepare(beginning, True))
         if greeting is not None:
-            self._answering.take_initiative(greeting, BEGINNING, now)
+            item = self._memory.reserve()
+            self._answering.take_initiative(greeting, item, BEGINNING, now)
         self._advance(now)
         return self._taken()
 
@@ -123,16 +147,14 @@ class Conversation:
     def _dispatch(self, event: e.Event, now: float) -> None:
         match event:
             case e.SpeechBegan() | e.SpeechPaused() | e.Heard():
-                if not self._closing:
+                if self._ending is None:
                     self._listening.on_hearing(event, now)
             case e.EndPredicted() | e.PartialHeard() | e.CheckpointHeard():
                 self._listening.on_guess(event, now)
-            case e.FinalHeard(ref, transcript):
-                answer = self._answering.answer
-                if answer is not None and answer.utterance == ref:
-                    self._answering.hear(answer, transcript, now)
+            case e.FinalHeard():
+                self._answering.on_transcript(event, now)
             case e.TextWritten() | e.ToolCalled() | e.ReplyWritten():
-                self._answering.on_writing(event)
+                self._answering.on_writing(event, now)
             case e.ClauseTaken() | e.AudioSpoken() | e.MarkSpoken() | e.ReplySpoken():
                 self._answering.on_speaking(event, now)
             case e.StageFailed():
@@ -147,25 +169,27 @@ class Conversation:
             case e.Committed():
                 self._listening.commit(now)
             case e.Cleared():
-                self._listening.forget()
+                self._listening.clear()
             case e.ReplyCancelled():
                 self._answering.cut(Outcome.CANCELLED, now)
             case e.ReplyTruncated():
                 self._on_truncate(event, now)
             case e.TurnTakingChanged(turns):
-                self._listening.take_turns(turns, now)
+                self._hold(replace(self._policy, turns=turns), now)
                 self._out.append(c.TellTurnTaking(turns))
-            case (
-                e.ItemCreated()
-                | e.ItemDeleted()
-                | e.ItemTruncated()
-                | e.Respond()
-                | e.MannerChanged()
-            ):
-                pass
-            case e.InputEnded():
-                self._closing = True
-                self._listening.end(now)
+            case e.MannerChanged(policy, instructions):
+                self._memory.instruct(instructions)
+                self._answering.hold(policy)
+                self._hold(policy, now)
+            case e.ItemCreated() | e.ItemDeleted() | e.ItemTruncated():
+                self._items.change(event, now)
+                self._quiet.user_spoke()
+                self._lifetime.spoke(now)
+                self._listening.rethink(now)
+            case e.Respond():
+                self._on_respond(event)
+            case e.InputEnded(why):
+                self._end(why, now)
             case _:
                 assert_never(event)
 
@@ -173,27 +197,68 @@ class Conversation:
 
     def _advance(self, now: float) -> None:
         """Decide what is due, let out what may leave, break a silence, close when all is said."""
+        over = self._lifetime.over(now)
+        if over is not None:
+            self._end(over, now)
         self._listening.judge(now)
         self._answering.advance(now)
         # Whoever spoke into an answer has the floor once it is over.
         self._listening.judge_aside(now)
         self._call_off(now)
-        if self._nobody_speaks() and (self._memory.complete() or self._answering.owed):
-            self._answering.go_on(now)
+        self._answer_what_is_asked(now)
         if self._answering.understood:
             self._answering.understood = False
             self._quiet.user_spoke()
-        waiting = self._closing or self._memory.waiting
-        said = self._quiet.observe(self._nobody_speaks() and not waiting, now)
-        if said is not None:
-            self._answering.take_initiative(said, SILENCE, now)
-        if self._closing and self._answering.answer is None and not self._closed:
+        self._break_silence(now)
+        if not self._nobody_speaks():
+            self._lifetime.spoke(now)
+        elif self._ending is not None and not self._closed:
             self._listening.forget()
             self._closed = True
-            self._out.append(c.Close(self.turn))
+            self._out.append(c.Close(self.turn, self._ending))
+
+    def _answer_what_is_asked(self, now: float) -> None:
+        """Begin what could not begin before: nobody was to be interrupted, or something was to come yet."""
+        if self._answering.answer is not None or self._listening.speaking:
+            return
+        if self._answering.wish is not None:
+            self._memory.complete()
+            self._answering.fulfil(now)
+        elif not self._answering.unanswered:
+            complete = self._memory.complete() and self._policy.go_on
+            if complete or self._answering.owed:
+                self._answering.go_on(now)
+
+    def _break_silence(self, now: float) -> None:
+        waiting = self._ending is not None or self._memory.waiting
+        lasted = self._quiet.lasted(now)
+        said = self._quiet.observe(self._nobody_speaks() and not waiting, now)
+        if said is not None:
+            item, heard = self._memory.reserve(), self._listening.heard
+            after, began = self._memory.last_id, max(0.0, heard - lasted)
+            self._out.append(c.TellIdle(item, after, began, heard))
+            self._answering.take_initiative(said, item, SILENCE, now)
+
+    def _end(self, why: Ending, now: float) -> None:
+        """Finish the turn in progress, and no other."""
+        if self._ending is None:
+            self._ending = why
+            self._listening.end(now)
+
+    def _hold(self, policy: Policy, now: float) -> None:
+        """From now on the conversation is held like this."""
+        self._policy = self._lifetime.policy = policy
+        self._quiet.idle = policy.idle
+        self._listening.hold(policy, now)
 
     def _nobody_speaks(self) -> bool:
-        return self._answering.answer is None and not self._listening.speaking
+        answering = self._answering
+        return (
+            answering.answer is None
+            and not answering.unanswered
+            and answering.wish is None
+            and not self._listening.speaking
+        )
 
     def _call_off(self, now: float) -> None:
         """Go on without the results of tools that do not come."""
@@ -206,7 +271,8 @@ class Conversation:
 
     def _on_text(self, event: e.TextSaid, now: float) -> None:
         self._quiet.user_spoke()
-        if not event.respond or self._closing:
+        self._lifetime.spoke(now)
+        if not event.respond or self._ending is not None:
             self._note(event.text, (), now)
             return
         self._answering.cut(Outcome.INTERRUPTED, now)
@@ -214,9 +280,16 @@ class Conversation:
         self._memory.user_says(event.text)
         self._answering.go_on(now)
 
+    def _on_respond(self, event: e.Respond) -> None:
+        if self._listening.buffering:
+            # Who takes audio for a turn as they like does not mean what was not taken.
+            self._listening.forget()
+        if not self._answering.respond(event.wish):
+            problem = "another answer is under way, or asked for"
+            self._out.append(c.Refuse("respond", problem, Refusal.ANSWERING))
+
     def _note(self, text: str, images: tuple[Image, ...], now: float) -> None:
-        answering = self._answering.answer is not None
-        if self._memory.note(text, images, answering):
+        if self._memory.note(text, images):
             self._listening.rethink(now)
         else:
             problem = f"more than {MOST_UNANSWERED} characters wait for an answer"

@@ -79,6 +79,7 @@ class Interrupt(Enum):
     SPEECH = "speech"
     WORDS = "words"
     NEVER = "never"
+    LISTEN = "listen"
 
 
 class Endpointing(Enum):

@@ -5,6 +5,7 @@ from antiphon.v1 import llm_pb2, stt_pb2
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.values import (
+    Ending,
     Failure,
     Image,
     Outcome,
@@ -35,6 +36,13 @@ _OUTCOMES = {
     Outcome.EMPTY: pb.TURN_OUTCOME_EMPTY,
     Outcome.TOOL_CALLS: pb.TURN_OUTCOME_TOOL_CALLS,
     Outcome.HEARD: pb.TURN_OUTCOME_HEARD,
+}
+
+ENDINGS = {
+    Ending.CLIENT: pb.CONVERSATION_ENDING_CLIENT,
+    Ending.DRAINING: pb.CONVERSATION_ENDING_DRAINING,
+    Ending.IDLE: pb.CONVERSATION_ENDING_IDLE,
+    Ending.TOO_LONG: pb.CONVERSATION_ENDING_TOO_LONG,
 }
 
 

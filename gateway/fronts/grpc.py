@@ -12,7 +12,7 @@ from antiphon.v1.stage_pb2 import Capacity
 from gateway.conversation import commands as c
 from gateway.conversation.events import InputEnded
 from gateway.conversation.values import TurnTaking
-from gateway.fronts.codec import to_event, to_response
+from gateway.fronts.codec import ENDINGS, to_event, to_response
 from gateway.fronts.config import to_options
 from gateway.fronts.outbox import Outbox
 from gateway.fronts.turns import to_message
@@ -173,11 +173,12 @@ async def _write(
         match notice:
             case c.Refuse(field, problem, _):
                 raise InvalidArgument(field, problem)
-            case c.Close(turns, _):
+            case c.Close(turns, why):
                 ended = pb.ConversationEnded(
                     turns=turns,
                     audio_in=to_duration(heard.seconds),
                     audio_out=to_duration(spoken / (options.output_rate * PCM_BYTES)),
+                    ending=ENDINGS[why],
                 )
                 await tell(pb.ConverseResponse(ended=ended))
                 return

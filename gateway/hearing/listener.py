@@ -10,8 +10,11 @@ from services.runtime.resample import Resampler
 VOICE_BEGINS = 0.5
 """Probability at which voice begins; Silero's own threshold."""
 
-VOICE_ENDS = 0.35
-"""Probability below which voice ends; 0.15 under the beginning, as in Silero's own iterator."""
+HYSTERESIS = 0.15
+"""By which the probability has to fall below that at which voice begins for it to end; as in Silero's own iterator."""
+
+LEAST_PROBABLE = 0.01
+"""Below which voice ends in any case; likewise."""
 
 QUIET = 10 ** (-30 / 20)
 """Of the loudest sound of an utterance: what is quieter by 30 dB is not heard as speech any more."""
@@ -33,13 +36,21 @@ class Listener:
     Args:
         voice: tells voice from other sound; shared by all conversations.
         sample_rate: of the client's audio, in Hz.
+        voice_begins: probability at which voice begins.
 
     Attributes:
+        voice_begins: probability at which voice begins.
         tape: the audio at 16 kHz.
     """
 
-    def __init__(self, voice: VoiceActivity, sample_rate: int) -> None:
+    def __init__(
+        self,
+        voice: VoiceActivity,
+        sample_rate: int,
+        voice_begins: float = VOICE_BEGINS,
+    ) -> None:
         self.tape = Tape()
+        self.voice_begins = voice_begins
         self._voice = voice
         self._state = VoiceState()
         self._resampler = Resampler(sample_rate, SAMPLE_RATE)
@@ -97,13 +108,13 @@ class Listener:
         self._windows += 1
         if self._speaking:
             self._loudest = max(self._loudest, float(_loudness(window).max()))
-            if probability < VOICE_ENDS:
+            if probability < max(self.voice_begins - HYSTERESIS, LEAST_PROBABLE):
                 self._speaking = False
                 self._voiced_windows = 0
                 return SpeechPaused(self._last_sound(start))
             return None
         self._voiced_windows = (
-            self._voiced_windows + 1 if probability >= VOICE_BEGINS else 0
+            self._voiced_windows + 1 if probability >= self.voice_begins else 0
         )
         if self._voiced_windows < BEGIN_WINDOWS:
             return None

@@ -14,6 +14,11 @@ class Tape:
         self._forgotten = 0
 
     @property
+    def start(self) -> float:
+        """Position of the first sample that is not forgotten."""
+        return self._forgotten / BYTES_PER_SECOND
+
+    @property
     def end(self) -> float:
         """Position behind the last sample."""
         return (self._forgotten + len(self._samples)) / BYTES_PER_SECOND

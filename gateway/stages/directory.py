@@ -60,6 +60,11 @@ class Stages:
         self._abilities: Abilities | None = None
         self._asked_at = 0.0
 
+    @property
+    def known(self) -> Abilities | None:
+        """What the stages could do when they were last asked; None before that."""
+        return self._abilities
+
     async def abilities(self) -> Abilities:
         """What the stages can do, asked anew every few seconds."""
         if (

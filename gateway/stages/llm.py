@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 from antiphon.v1 import llm_pb2
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
 from gateway.conversation.history import Message
-from gateway.conversation.values import Ref, Speaker, Stage, ToolCall, Usage
+from gateway.conversation.values import (
+    Finish,
+    Ref,
+    Speaker,
+    Stage,
+    ToolCall,
+    Usage,
+)
 from gateway.stages.call import Metadata, Sink, StageCall
 from services.runtime.streams import read
 
@@ -19,6 +26,13 @@ _ROLES = {
     Speaker.ASSISTANT: llm_pb2.ROLE_ASSISTANT,
     Speaker.TOOL: llm_pb2.ROLE_TOOL,
 }
+
+_FINISHES = {
+    llm_pb2.FINISH_REASON_TOOL_CALLS: Finish.TOOL_CALLS,
+    llm_pb2.FINISH_REASON_LENGTH: Finish.LENGTH,
+    llm_pb2.FINISH_REASON_CONTENT_FILTER: Finish.FILTERED,
+}
+"""All others are the end of what the model had to say."""
 
 
 class Reply(StageCall):
@@ -66,11 +80,13 @@ class Reply(StageCall):
                             )
                         )
                     case "summary":
-                        usage = response.summary.usage
+                        summary = response.summary
+                        usage = summary.usage
                         self._sink(
                             ReplyWritten(
                                 self.ref,
                                 Usage(usage.prompt, usage.cached, usage.completion),
+                                _FINISHES.get(summary.finish_reason, Finish.COMPLETE),
                             )
                         )
                         self._complete = True

@@ -376,7 +376,8 @@ def test_tool_calls_of_a_draft_are_told_and_awaited_only_after_the_decision() ->
     talker.tell(e.ReplyWritten(draft, Usage()))
     assert talker.told() == []
     talker.hear(0.3)
-    assert talker.all(c.TellToolCall) == [c.TellToolCall(1, call)]
+    (told,) = talker.all(c.TellToolCall)
+    assert (told.turn, told.call) == (1, call)
     assert outcomes(talker) == [Outcome.TOOL_CALLS]
     assert talker.tell(e.ToolReturned("call_1", "noon"))
     assert prompt(talker)[-1] == ("tool", "noon")

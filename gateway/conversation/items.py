@@ -1,0 +1,81 @@
+"""What a client does to the items of the history itself."""
+
+from gateway.conversation import commands as c
+from gateway.conversation import events as e
+from gateway.conversation.answering import Answering
+from gateway.conversation.memory import Memory
+from gateway.conversation.values import Outcome, Refusal, Speaker
+
+ROUNDING = 0.05
+"""Seconds by which a client may be wrong about how long an answer was: it counts other samples, at another rate."""
+
+
+class Items:
+    """Does what a client wants done to an item, or says why not.
+
+    Args:
+        memory: holds the items.
+        answering: knows what was spoken of them.
+        out: takes what is to be done, in order.
+    """
+
+    def __init__(
+        self, memory: Memory, answering: Answering, out: list[c.Command]
+    ) -> None:
+        self._memory = memory
+        self._answering = answering
+        self._out = out
+
+    def change(
+        self, event: e.ItemCreated | e.ItemDeleted | e.ItemTruncated, now: float
+    ) -> None:
+        """Do what the client wants."""
+        match event:
+            case e.ItemCreated():
+                self._create(event)
+            case e.ItemDeleted(item_id):
+                if self._memory.delete(item_id):
+                    self._out.append(c.TellItemDeleted(item_id))
+                else:
+                    self._unknown(item_id)
+            case e.ItemTruncated(item_id, heard):
+                self._truncate(item_id, heard, now)
+
+    def _create(self, event: e.ItemCreated) -> None:
+        kept = self._memory.put(event.item, event.after)
+        if isinstance(kept, c.Refuse):
+            self._out.append(kept)
+        else:
+            self._out.append(c.TellItem(kept, self._memory.before(kept.id)))
+
+    def _truncate(self, item_id: str, heard: float, now: float) -> None:
+        """Keep of an answer what was heard; one that is under way is over then."""
+        item = self._memory.item(item_id)
+        if item is None:
+            self._unknown(item_id)
+            return
+        answer = self._answering.answer
+        current = answer is not None and answer.kept and answer.item == item_id
+        length = (
+            answer.playback.sent
+            if answer is not None and current and answer.voiced
+            else self._answering.spoken.length(item_id)
+        )
+        if length is None or item.speaker is not Speaker.ASSISTANT:
+            self._refuse("item_id", f"nothing is known to be spoken of {item_id!r}")
+            return
+        if not 0 <= heard <= length + ROUNDING:
+            problem = f"is {heard:g} s, and {length:g} s of the item's audio were sent"
+            self._refuse("heard", problem)
+            return
+        if current:
+            self._answering.cut(Outcome.INTERRUPTED, now)
+        text = self._answering.spoken.text_until(item_id, heard)
+        self._memory.truncate(item_id, text)
+        self._out.append(c.TellItemTruncated(item_id, heard))
+
+    def _unknown(self, item_id: str) -> None:
+        self._refuse("item_id", f"there is no item {item_id!r}", Refusal.NO_SUCH_ITEM)
+
+    def _refuse(self, field: str, problem: str, why: Refusal = Refusal.INVALID) -> None:
+        self._out.append(c.Refuse(field, problem, why))
