@@ -468,6 +468,75 @@ def test_what_is_told_can_be_asked_for_again() -> None:
         assert told(session(repeated)) == said
 
 
+PCM = {"type": "audio/pcm", "rate": 24_000}
+STOCK = {
+    "@openai/agents": {
+        "type": "realtime",
+        "model": "gpt-realtime-2",
+        "instructions": "Be short.",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": PCM,
+                "noise_reduction": None,
+                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "turn_detection": {"type": "semantic_vad"},
+            },
+            "output": {"format": PCM, "speed": 1},
+        },
+    },
+    "LiveKit": {
+        "type": "realtime",
+        "model": "gpt-realtime",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": PCM,
+                "noise_reduction": None,
+                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "turn_detection": {
+                    "type": "semantic_vad",
+                    "create_response": True,
+                    "eagerness": "medium",
+                    "interrupt_response": True,
+                },
+            },
+            "output": {"format": PCM, "voice": "marin", "speed": 1.0},
+        },
+        "max_output_tokens": "inf",
+        "tool_choice": "auto",
+        "tracing": None,
+    },
+    "Pipecat": {
+        "type": "realtime",
+        "model": "gpt-realtime-2",
+        "audio": {
+            "input": {
+                "transcription": {"model": "gpt-realtime-whisper"},
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": 0.5,
+                    "prefix_padding_ms": 300,
+                    "silence_duration_ms": 500,
+                },
+            }
+        },
+        "tools": [],
+    },
+    "Reachy Mini": REACHY,
+}
+"""What stock clients send when they connect, with their defaults."""
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_what_stock_clients_send_unasked_is_taken(name: str) -> None:
+    made = options(session(STOCK[name]))
+    assert (made.model, made.voice) == ("default", "")
+    assert made.policy.respond
+    assert made.policy.partials
+    assert told(session(STOCK[name]))["audio"]["output"]["voice"] == "amy"
+
+
 # --- responses --------------------------------------------------------------------------------------------
 
 
