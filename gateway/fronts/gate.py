@@ -1,4 +1,4 @@
-"""The gate before everything under ``/v1/``: origin, key, limits. Who has passed is in ``request["caller"]``."""
+"""The gate before everything under ``/v1/``: origin, key, limits. Who has passed is in ``request[CALLER]``."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 from aiohttp import web
 
-from gateway.access import Access
+from gateway.access import Access, Caller
 from gateway.access.access import no_secrets
 from gateway.access.origins import Origins
 from gateway.fronts.openai.errors import Handler
@@ -26,6 +26,7 @@ BODY_SECONDS = 60.0
 PREFLIGHT_SECONDS = 600
 """A browser need not ask again for so long."""
 
+CALLER = web.RequestKey("caller", Caller)
 _ALLOWED = web.RequestKey("allowed", str)
 
 
@@ -70,7 +71,7 @@ class Gate:
             return _preflight(request)
         caller = self._access.caller(request)
         self._check_origin(request, sent, caller.origins)
-        request["caller"] = caller
+        request[CALLER] = caller
         if not _opens_a_conversation(request):
             no_secrets(caller)
             self._access.request(caller)

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from gateway.access import Access, Caller
+from gateway.fronts.gate import CALLER
 from gateway.fronts.openai.errors import NotFound
 from gateway.fronts.realtime.connection import LAST_EVENT_SECONDS, Connection
 from gateway.fronts.realtime.errors import WireError, from_antiphon
@@ -128,7 +129,7 @@ class Calls:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         """A conversation in OpenAI's Realtime protocol, over WebRTC: takes an SDP offer, returns the answer."""
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         try:
             offer, session = await self._asked(request, caller)
         except WireError as error:
@@ -165,7 +166,7 @@ class Calls:
         return web.Response(status=204)
 
     async def _end(self, request: web.Request) -> None:
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         id = request.match_info["id"]
         call, task = self._calls.get(id, (None, None))
         # To somebody else it is as if there were none.

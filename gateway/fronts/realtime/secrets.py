@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 from gateway.access import Access, Caller
+from gateway.fronts.gate import CALLER
 from gateway.fronts.realtime.errors import WireError
 from gateway.fronts.realtime.fields import RealtimeSession
 from gateway.fronts.realtime.over_http import json_object, refusal
@@ -64,7 +65,7 @@ class ClientSecrets:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         """A client secret: a key for a browser that soon expires, and opens Realtime conversations alone."""
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         request = request.clone(client_max_size=LONGEST_REQUEST)
         try:
             made = await self._made(caller, await request.read())

@@ -8,6 +8,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway.access import Access, Caller
 from gateway.conversation.values import Ending
+from gateway.fronts.gate import CALLER
 from gateway.fronts.realtime.connection import Connection, Event
 from gateway.fronts.realtime.errors import WireError, from_antiphon
 from gateway.fronts.realtime.fields import RealtimeSession
@@ -72,7 +73,7 @@ class RealtimeWebSocket:
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         """A conversation in OpenAI's Realtime protocol, over a WebSocket."""
-        caller: Caller = request["caller"]
+        caller = request[CALLER]
         socket = _WebSocket(caller.limits.message_bytes)
         if not socket.can_prepare(request):
             raise InvalidArgument("", "this address takes WebSocket connections")
