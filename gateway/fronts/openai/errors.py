@@ -140,13 +140,25 @@ def to_response(error: AntiphonError) -> web.Response:
     return web.json_response(body(error), status=shape(error).status, headers=headers)
 
 
-def of_http(error: web.HTTPException) -> web.Response:
-    """What aiohttp refused by itself (404, 405, 413), in the same shape."""
+def of_http(error: web.HTTPException, asked: str) -> web.Response:
+    """What aiohttp refused by itself (404, 405, 413), in the same shape.
+
+    Args:
+        error: as it was raised.
+        asked: method and path.
+    """
     kind = _INVALID if error.status < 500 else _SERVER
     code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
     looks = Shape(error.status, kind, code.get(error.status, "invalid_request"))
     kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-    message = error.text or error.reason
+    match error:
+        case web.HTTPNotFound():
+            message = f"there is nothing at {asked}; /docs lists what there is"
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            message = f"{asked}: the method may be {allowed}"
+        case _:
+            message = error.text or error.reason
     return web.json_response(
         _body(message, looks, None), status=error.status, headers=kept
     )
@@ -165,7 +177,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return of_http(error)
+        return of_http(error, f"{request.method} {request.path}")
     except ConnectionError:
         # The client is gone; nobody reads this, and it is no fault of ours.
         return web.Response(status=499)

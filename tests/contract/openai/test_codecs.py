@@ -87,10 +87,11 @@ def test_retry_after_is_told_in_whole_seconds_never_too_few() -> None:
 
 
 def test_what_http_refuses_by_itself_has_the_same_shape() -> None:
-    refused = of_http(web.HTTPMethodNotAllowed("GET", ["POST"]))
+    refused = of_http(web.HTTPMethodNotAllowed("GET", ["POST"]), "GET /v1/audio/speech")
     assert refused.status == 405
     assert refused.headers["Allow"] == "POST"
     assert b'"code": "method_not_allowed"' in refused.body  # type: ignore[operator]
+    assert b"the method may be POST" in refused.body  # type: ignore[operator]
 
 
 def test_a_sentence_is_a_segment() -> None:
