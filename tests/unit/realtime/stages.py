@@ -1,7 +1,16 @@
-"""What three stages say of themselves, in tests of what clients may ask for."""
+"""What three stages say of themselves, and short ways to ask for something, in tests of what clients may ask for."""
+
+import json
+from typing import Any
+
+import pytest
 
 from antiphon.v1 import llm_pb2, stt_pb2, tts_pb2
 from antiphon.v1.stage_pb2 import EngineInfo
+from gateway.fronts.realtime.errors import WireError
+from gateway.fronts.realtime.fields import RealtimeSession
+from gateway.fronts.realtime.wishes import session_object, to_options
+from gateway.options import Options
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Abilities
 
@@ -34,3 +43,40 @@ def able(
 
 
 UNKNOWN = Abilities(None, None, None)
+
+
+def session(update: dict[str, Any]) -> RealtimeSession:
+    return RealtimeSession().merged(update)
+
+
+def listening(**fields: Any) -> RealtimeSession:
+    return session({"audio": {"input": fields}})
+
+
+def speaking(**fields: Any) -> RealtimeSession:
+    return session({"audio": {"output": fields}})
+
+
+def detecting(type: str, **fields: Any) -> RealtimeSession:
+    return listening(turn_detection={"type": type, **fields})
+
+
+def options(
+    asked: RealtimeSession,
+    abilities: Abilities | None = None,
+    settings: GatewaySettings = SETTINGS,
+) -> Options:
+    return to_options(asked, settings, abilities or able())
+
+
+def wrong(asked: RealtimeSession, abilities: Abilities | None = None) -> WireError:
+    with pytest.raises(WireError) as caught:
+        options(asked, abilities)
+    return caught.value
+
+
+def told(
+    asked: RealtimeSession, abilities: Abilities | None = None, rate: int = 24_000
+) -> dict[str, Any]:
+    said = session_object(asked, SETTINGS, abilities or able(), "sess_1", rate)
+    return json.loads(json.dumps(said, allow_nan=False))

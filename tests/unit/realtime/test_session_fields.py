@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.fronts.realtime.audio_fields import SemanticVad, ServerVad
 from gateway.fronts.realtime.errors import WireError
 from gateway.fronts.realtime.fields import BETA, RealtimeSession
-from tests.unit.realtime.test_schema import JSON, places
+from tests.unit.realtime.events import JSON, places
 
 
 def wrong(update: dict[str, Any], within: str = "session") -> WireError:

@@ -1,0 +1,152 @@
+import pytest
+from openai.types.realtime import SessionCreatedEvent
+
+from gateway.fronts.realtime.fields import RealtimeSession
+from tests.unit.realtime.stages import (
+    SETTINGS,
+    detecting,
+    listening,
+    options,
+    session,
+    told,
+)
+
+OF_THE_SERVER = ("id", "object", "expires_at")
+"""Fields that a session has and no client says."""
+
+REACHY = {
+    "type": "realtime",
+    "instructions": "You are a robot.",
+    "audio": {
+        "input": {
+            "format": {"type": "audio/pcm", "rate": None},
+            "transcription": {"model": "gpt-4o-transcribe", "language": "en"},
+            "turn_detection": {
+                "type": "server_vad",
+                "threshold": 0.6,
+                "prefix_padding_ms": 300,
+                "silence_duration_ms": 500,
+            },
+        },
+        "output": {"format": {"type": "audio/pcm", "rate": None}, "voice": "cedar"},
+    },
+    "tools": [
+        {"type": "function", "name": "dance", "description": "", "parameters": {}}
+    ],
+    "tool_choice": "auto",
+}
+
+
+def test_a_session_is_told_with_every_default_filled_in() -> None:
+    said = told(RealtimeSession())
+    assert SessionCreatedEvent.model_validate(
+        {"type": "session.created", "event_id": "e", "session": said}
+    )
+    assert said["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 500,
+        "idle_timeout_ms": None,
+        "create_response": True,
+        "interrupt_response": True,
+    }
+    assert said["audio"]["output"]["voice"] == "amy"
+    assert said["instructions"] == SETTINGS.instructions
+    assert said["max_output_tokens"] == SETTINGS.max_tokens
+    assert said["model"] == "default"
+    assert "antiphon" not in said
+
+
+def test_what_a_robot_asks_for_is_told_as_it_is_done() -> None:
+    said = told(session(REACHY), rate=16_000)
+    heard, spoken = said["audio"]["input"], said["audio"]["output"]
+    assert heard["format"] == spoken["format"] == {"type": "audio/pcm", "rate": 16_000}
+    assert heard["turn_detection"]["threshold"] == 0.6
+    assert heard["transcription"]["model"] == "tiny"
+    assert heard["transcription"]["language"] == "en"
+    assert spoken["voice"] == "amy"
+    assert said["tools"] == REACHY["tools"]
+
+
+def test_what_is_told_can_be_asked_for_again() -> None:
+    for asked in (
+        RealtimeSession(),
+        session(REACHY),
+        detecting("semantic_vad", eagerness="low", interrupt_response=False),
+        listening(turn_detection=None),
+        session({"antiphon": {"waterfall": True}, "temperature": 0.3}),
+        session({"tracing": {"workflow_name": "w"}, "output_modalities": ["text"]}),
+    ):
+        said = told(asked)
+        repeated = {name: said[name] for name in said if name not in OF_THE_SERVER}
+        assert told(session(repeated)) == said
+
+
+PCM = {"type": "audio/pcm", "rate": 24_000}
+STOCK = {
+    "@openai/agents": {
+        "type": "realtime",
+        "model": "gpt-realtime-2",
+        "instructions": "Be short.",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": PCM,
+                "noise_reduction": None,
+                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "turn_detection": {"type": "semantic_vad"},
+            },
+            "output": {"format": PCM, "speed": 1},
+        },
+    },
+    "LiveKit": {
+        "type": "realtime",
+        "model": "gpt-realtime",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": PCM,
+                "noise_reduction": None,
+                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "turn_detection": {
+                    "type": "semantic_vad",
+                    "create_response": True,
+                    "eagerness": "medium",
+                    "interrupt_response": True,
+                },
+            },
+            "output": {"format": PCM, "voice": "marin", "speed": 1.0},
+        },
+        "max_output_tokens": "inf",
+        "tool_choice": "auto",
+        "tracing": None,
+    },
+    "Pipecat": {
+        "type": "realtime",
+        "model": "gpt-realtime-2",
+        "audio": {
+            "input": {
+                "transcription": {"model": "gpt-realtime-whisper"},
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": 0.5,
+                    "prefix_padding_ms": 300,
+                    "silence_duration_ms": 500,
+                },
+            }
+        },
+        "tools": [],
+    },
+    "Reachy Mini": REACHY,
+}
+"""What stock clients send when they connect, with their defaults."""
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_what_stock_clients_send_unasked_is_taken(name: str) -> None:
+    made = options(session(STOCK[name]))
+    assert (made.model, made.voice) == ("default", "")
+    assert made.policy.respond
+    assert made.policy.partials
+    assert told(session(STOCK[name]))["audio"]["output"]["voice"] == "amy"
