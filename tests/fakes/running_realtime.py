@@ -22,6 +22,7 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
+from tests.fakes.event_order import EventOrder
 from tests.fakes.hearing import LoudnessVoice
 
 Event = dict[str, Any]
@@ -73,10 +74,11 @@ async def running_realtime(
 
 @dataclass
 class Client:
-    """Sends what it is told to, keeps what it gets, and holds every event against the official SDK's models."""
+    """Sends what it is told to, keeps what it gets, and holds every event against the official SDK's models and their order."""
 
     socket: aiohttp.ClientWebSocketResponse
     got: list[Event] = field(default_factory=list)
+    order: EventOrder = field(default_factory=EventOrder)
 
     async def send(self, type: str, **fields: object) -> None:
         await self.socket.send_str(json.dumps({"type": type, **fields}))
