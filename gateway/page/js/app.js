@@ -36,9 +36,7 @@ function said(entry, gone) {
   transcript.show(entry, gone);
   document.body.classList.add("begun");
   find("export").disabled = false;
-  if (entry.waterfall && !gone && entry.waterfall !== said.last) {
-    said.last = entry.waterfall;
-    figures.add(entry.id, entry.waterfall);
+  if (entry.waterfall && !gone && figures.add(entry.id, entry.waterfall)) {
     staff.write(entry.waterfall);
     clock(entry.waterfall.total_ms, strings.clock.measured);
   } else if (entry.ears !== null && !entry.waterfall && talk.facts.speaking) {

@@ -49,9 +49,12 @@ export class Figures {
     places.count.textContent = strings.figures.none;
   }
 
-  /** An answer's waterfall came. */
+  /**
+   * An answer's waterfall came.
+   * @returns {boolean} whether it is new
+   */
   add(id, waterfall) {
-    if (this.turns.has(id)) return;
+    if (this.turns.has(id)) return false;
     const over = waterfall.overruns?.includes("total") ?? false;
     this.turns.set(id, { total: waterfall.total_ms, over, budget: waterfall.budgets_ms?.total ?? null });
     const turns = [...this.turns.values()];
@@ -62,6 +65,7 @@ export class Figures {
     count.textContent = totals.length === 1 ? strings.figures.oneTurn : fill(strings.figures.turns, { count: totals.length });
     spark.replaceChildren(sparkline(turns));
     box.classList.add("filled");
+    return true;
   }
 
   /** For the export. */

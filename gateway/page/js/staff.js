@@ -15,6 +15,14 @@ const SHIFT = 7;
 // What counts as full loudness: people speak into a microphone at about this RMS.
 const LOUD = 0.12;
 
+// Milliseconds that the lines are long before there was an answer: its usual budget.
+const SPAN = 1200;
+
+/** Of a note between lines so far apart. */
+function thickness(gap) {
+  return Math.max(8, Math.min(18, gap * 0.42));
+}
+
 export class Staff {
   /**
    * @param {HTMLCanvasElement} canvas
@@ -157,23 +165,23 @@ export class Staff {
     context.globalAlpha = 1;
   }
 
-  /** The answer is being waited for: time runs along the lines. */
+  /** The answer is being waited for: the first note is being written, as far as time has come. */
   #wait(waited, gap) {
     const { context, width, height, colors } = this;
-    const x = (waited / (waited + 900)) * width;
+    const span = Math.max(this.plan?.span ?? 0, SPAN, waited);
+    const x = (waited / span) * width;
+    const thick = thickness(gap);
     context.fillStyle = colors.endpointing;
-    context.globalAlpha = 0.25;
-    context.fillRect(0, gap * 0.5, x, height - gap);
-    context.globalAlpha = 1;
+    context.fillRect(0, gap - thick / 2, x, thick);
     context.fillStyle = colors.tint;
-    context.fillRect(x, gap * 0.5, 2, height - gap);
+    context.fillRect(x - 1, gap * 0.4, 2, height - gap * 0.8);
   }
 
   #notes(now, gap) {
     const { context, width, plan, colors } = this;
     const fade = this.faded ? Math.max(0, 1 - (now - this.faded) / LANDING) : 1;
     if (fade === 0) return;
-    const thick = Math.max(8, Math.min(18, gap * 0.42));
+    const thick = thickness(gap);
     plan.bars.forEach((bar, line) => {
       const since = this.still.matches ? 1 : (now - this.landed - line * STAGGER) / LANDING;
       const part = Math.min(1, Math.max(0, since));

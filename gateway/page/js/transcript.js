@@ -70,7 +70,7 @@ export class Transcript {
       lines.push(text);
     }
     const note = noteOf(entry);
-    if (note) lines.push(text ? " — " : "", make("span", { class: "note", text: note }));
+    if (note) lines.push(" ", make("span", { class: "note", text: text ? `— ${note}` : note }));
     said.replaceChildren(...lines);
   }
 
