@@ -14,7 +14,6 @@ from services.runtime.resample import Resampler
 from services.runtime.units import PCM_BYTES
 
 PCM, PCMU, PCMA = "audio/pcm", "audio/pcmu", "audio/pcma"
-TYPES = (PCM, PCMU, PCMA)
 
 HEARING_RATE = 16_000
 """Hz that an `Inlet` gives."""
@@ -37,11 +36,6 @@ class AudioFormatSpec:
 
     type: str
     rate: int
-
-    @property
-    def seconds_a_byte(self) -> float:
-        """How long a byte of it lasts."""
-        return 1 / (self.rate * (PCM_BYTES if self.type == PCM else 1))
 
     def to_wire(self) -> dict[str, str | int]:
         """As a session object has it; G.711 has no rate there."""

@@ -157,11 +157,6 @@ def test_any_bytes_are_g711(data: bytes, type: str) -> None:
     assert len(Inlet(AudioFormatSpec(type, 8_000)).push(data)) <= 4 * len(data)
 
 
-def test_a_format_knows_how_long_its_bytes_last() -> None:
-    assert AudioFormatSpec(PCM, 24_000).seconds_a_byte * 48_000 == pytest.approx(1)
-    assert AudioFormatSpec(PCMU, 8_000).seconds_a_byte * 8_000 == pytest.approx(1)
-
-
 def test_a_session_names_the_rate_of_pcm_alone() -> None:
     assert AudioFormatSpec(PCM, 16_000).to_wire() == {"type": PCM, "rate": 16_000}
     assert AudioFormatSpec(PCMU, 8_000).to_wire() == {"type": PCMU}
