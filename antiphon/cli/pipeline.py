@@ -60,6 +60,7 @@ class Plan:
         models: in the catalogue, that they need.
         addresses: ``host:port`` by process, as others on this machine reach it.
         notes: sentences for people about what is not started.
+        page: address of the gateway's page; empty without a gateway.
     """
 
     specs: list[ProcessSpec] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Plan:
     models: list[str] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    page: str = ""
 
 
 def plan(
@@ -119,6 +121,9 @@ def plan(
             environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
         reached = f"[{reached}]" if ":" in reached else reached
         made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"
+        if part.name == "gateway":
+            scheme = "https" if setting(part, "tls_cert") else "http"
+            made.page = f"{scheme}://{reached}:{numbers[part.variable('http_port')]}/"
         environment |= _neighbours(part, made.addresses, setting)
         # It is ours; the process would warn that it knows no such setting.
         environment[part.variable(PYTHON)] = None

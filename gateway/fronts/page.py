@@ -29,7 +29,7 @@ class Page:
         return [web.get("/", self.page), *map(self._route, files)]
 
     async def page(self, request: web.Request) -> web.FileResponse:
-        """The page to talk to the gateway on."""
+        """The page to talk to it on."""
         return _file(self._folder / START, request)
 
     def _route(self, path: Path) -> web.RouteDef:

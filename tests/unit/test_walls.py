@@ -59,6 +59,14 @@ def test_the_conversation_imports_nothing_but_python() -> None:
             assert top not in ("asyncio", "time", "socket", "threading"), (path, module)
 
 
+def test_access_imports_the_runtime_and_the_settings() -> None:
+    allowed = ("gateway/access", "gateway/settings", "services/runtime")
+    for path in modules("gateway/access"):
+        for module in imports(path):
+            if module.split(".")[0] in OURS:
+                assert any(within(module, room) for room in allowed), (path, module)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_imports_the_contract_the_runtime_and_itself(stage: str) -> None:
     allowed = (stage, "services/runtime", "antiphon/v1")

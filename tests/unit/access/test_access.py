@@ -99,6 +99,21 @@ def test_a_key_is_good_until_it_expires(
         door.known(KEY)
 
 
+def test_a_revoked_key_is_refused_as_soon_as_the_file_is_read_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "keys.yaml"
+    path.write_text(f'- {{name: kitchen, hash: "{HASH}"}}')
+    looks = iter(range(0, 1000, 10))
+    door = Access(GatewaySettings(keys=str(path)), clock=lambda: float(next(looks)))
+    secret = door.secrets.mint("kitchen", {}, 3600, NOW)
+    assert door.known(KEY).name == "kitchen"
+    path.write_text("[]")
+    for token in (KEY, secret.value):
+        with pytest.raises(Unauthenticated):
+            door.known(token)
+
+
 def test_what_a_key_may_is_its_entrys_then_the_settings(tmp_path: Path) -> None:
     door = with_file(tmp_path, ", conversations: 1, realtime_rate: 16000")
     caller = door.known(KEY)
