@@ -18,8 +18,8 @@ from gateway.conversation.events import (
     Respond,
     StageFailed,
 )
-from gateway.conversation.history import Message
 from gateway.conversation.machine import Conversation
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener

@@ -12,7 +12,7 @@ from enum import Enum
 from gateway.conversation import commands as c
 from gateway.conversation.clocks import PlaybackClock
 from gateway.conversation.events import AudioSpoken
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import (
     Finish,
     Policy,

@@ -8,8 +8,8 @@ from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
 from gateway.conversation.context import TooLong
 from gateway.conversation.drafts import Drafts
-from gateway.conversation.history import Message
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
+from gateway.conversation.prompt import Message
 from gateway.conversation.spoken import Spoken
 from gateway.conversation.telling import Telling
 from gateway.conversation.values import (

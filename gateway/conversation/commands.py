@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import (
     Ending,
     Failure,

@@ -6,7 +6,7 @@ alone: the same history makes the same prompt, however often it is asked for and
 
 from collections.abc import Iterable, Sequence
 
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 from gateway.conversation.tokens import of_message
 from gateway.conversation.values import Speaker
 

@@ -11,8 +11,6 @@ from gateway.conversation.calls import OVERDUE, PENDING
 from gateway.conversation.prompt import Message, rendered
 from gateway.conversation.values import Item, Speaker
 
-__all__ = ["GONE", "History", "Message", "beginning", "within"]
-
 GONE = "(A picture that is not shown any more.)"
 """Stands for a user's item that was nothing but pictures, once they are forgotten."""
 

@@ -18,7 +18,8 @@ from gateway.conversation.initiative import BEGINNING, SILENCE, Quiet
 from gateway.conversation.items import Items
 from gateway.conversation.lifetime import Lifetime
 from gateway.conversation.listening import Listening
-from gateway.conversation.memory import MOST_UNANSWERED, Memory
+from gateway.conversation.memory import Memory
+from gateway.conversation.refusals import MOST_UNANSWERED
 from gateway.conversation.values import (
     Ending,
     Image,

@@ -6,9 +6,9 @@ from gateway.conversation.answer import Answer
 from gateway.conversation.calls import Calls
 from gateway.conversation.commands import Refuse
 from gateway.conversation.context import Context, TooLong
-from gateway.conversation.history import History, Message, beginning, within
-from gateway.conversation.prompt import rendered, with_cue
-from gateway.conversation.refusals import MOST_UNANSWERED, refusal, room_for
+from gateway.conversation.history import History, beginning, within
+from gateway.conversation.prompt import Message, rendered, with_cue
+from gateway.conversation.refusals import refusal, room_for
 from gateway.conversation.values import (
     ROOT,
     Failure,
@@ -20,8 +20,6 @@ from gateway.conversation.values import (
     ToolCall,
     Wish,
 )
-
-__all__ = ["INVALID_ARGUMENT", "MOST_UNANSWERED", "Memory"]
 
 INVALID_ARGUMENT = 3
 """Number of the gRPC status code for a prompt that the model refuses, or could not read whole."""
@@ -215,9 +213,7 @@ class Memory:
         self._answer_behind(item_id)
         return item_id
 
-    def note(
-        self, text: str, images: tuple[Image, ...] = (), answering: bool = False
-    ) -> bool:
+    def note(self, text: str, images: tuple[Image, ...] = ()) -> bool:
         """Keep something for the next turn, behind the answer that is under way.
 
         Returns:
@@ -230,9 +226,8 @@ class Memory:
 
     # --- tools --------------------------------------------------------------------------------------------
 
-    def call(self, call: ToolCall, item_id: str = "") -> None:
+    def call(self, call: ToolCall, item_id: str) -> None:
         """The model asks for a function to be called: another item of the answer under way."""
-        item_id = item_id or self._history.reserve()
         places = [self._behind, *self._answer]
         after = next((i for i in reversed(places) if self._history.item(i)), ROOT)
         self._answer.append(item_id)
@@ -280,8 +275,6 @@ class Memory:
             Ids of the user's items that are forgotten, since the model could not read them.
         """
         self._context.learn(answer.prompt, answer.usage.prompt)
-        if answer.text and self._reply is None:
-            self.reply_begins(self._history.reserve())
         self._end_reply(answer, heard)
         self._end_calls(answer, outcome)
         self._answer = []

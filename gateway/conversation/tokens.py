@@ -10,7 +10,7 @@ model really counts is learnt (`gateway.conversation.context`).
 
 import re
 
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 
 WORD = 5
 """Letters of a token."""

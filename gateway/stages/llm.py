@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.v1 import llm_pb2
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import (
     Finish,
     Ref,

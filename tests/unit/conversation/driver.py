@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.context import Context
-from gateway.conversation.history import History, Message
+from gateway.conversation.history import History
 from gateway.conversation.machine import Conversation
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import Outcome, Policy, Ref, Speaker, Transcript, Usage
 
 STEP = 0.032

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.conversation import commands as c
@@ -16,8 +16,8 @@ from gateway.conversation.context import (
     Context,
     TooLong,
 )
-from gateway.conversation.history import Message
 from gateway.conversation.memory import INVALID_ARGUMENT
+from gateway.conversation.prompt import Message
 from gateway.conversation.tokens import of_message
 from gateway.conversation.values import (
     Failure,
@@ -101,6 +101,7 @@ def scaled(size: int, scale: float) -> Context:
     return context
 
 
+@settings(deadline=None)
 @given(histories(), sizes, scales)
 def test_a_prompt_and_its_reply_stay_within_the_context(
     history: list[Message], size: int, scale: float
@@ -110,6 +111,7 @@ def test_a_prompt_and_its_reply_stay_within_the_context(
     assert (cost(prompt) + 20) * scale <= room
 
 
+@settings(deadline=None)
 @given(histories(), sizes)
 def test_a_prompt_is_the_instructions_and_the_newest_turns_in_order(
     history: list[Message], size: int
@@ -120,6 +122,7 @@ def test_a_prompt_is_the_instructions_and_the_newest_turns_in_order(
     assert list(prompt[1:]) == history[-(len(prompt) - 1) :]
 
 
+@settings(deadline=None)
 @given(histories(), sizes)
 def test_turns_leave_whole_and_calls_with_their_results(
     history: list[Message], size: int
@@ -131,6 +134,7 @@ def test_turns_leave_whole_and_calls_with_their_results(
     assert calls == results
 
 
+@settings(deadline=None)
 @given(histories(), sizes)
 def test_the_same_history_makes_the_same_prompt_whatever_was_asked_before(
     history: list[Message], size: int
@@ -152,6 +156,7 @@ def try_prompt(context: Context, history: list[Message]) -> tuple[Message, ...] 
         return None
 
 
+@settings(deadline=None)
 @given(histories(), sizes)
 def test_prompts_begin_alike_until_there_is_no_room_for_one_that_does(
     history: list[Message], size: int

@@ -1,6 +1,7 @@
 """What is kept of a conversation, item by item."""
 
-from gateway.conversation.history import GONE, History, Message
+from gateway.conversation.history import GONE, History
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import ROOT, Image, Item, Speaker, ToolCall
 
 CALL = ToolCall("c1", "clock", "{}")

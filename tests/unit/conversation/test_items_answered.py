@@ -307,6 +307,7 @@ def test_what_the_model_counts_is_learnt() -> None:
     over = answer("Yes.")
     over.prompt = remembered.prompt()
     over.usage = Usage(prompt=360)
+    remembered.reply_begins("reply")
     remembered.answered(over, Outcome.ANSWERED, "Yes.", None)
     remembered.user_says("word " * 180)
     with pytest.raises(TooLong):

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.conversation.calls import ABANDONED
@@ -198,6 +198,7 @@ items = st.one_of(
 histories = st.lists(items, max_size=20)
 
 
+@settings(deadline=None)
 @given(histories)
 def test_roles_alternate_and_the_user_begins_and_is_last(said: list[Item]) -> None:
     messages = with_cue(rendered(said, {}))
@@ -209,6 +210,7 @@ def test_roles_alternate_and_the_user_begins_and_is_last(said: list[Item]) -> No
         assert (one, other) != (Speaker.USER, Speaker.TOOL)
 
 
+@settings(deadline=None)
 @given(histories)
 def test_behind_each_message_with_calls_stand_their_results_and_no_others(
     said: list[Item],
@@ -224,6 +226,7 @@ def test_behind_each_message_with_calls_stand_their_results_and_no_others(
     assert not expected
 
 
+@settings(deadline=None)
 @given(histories)
 def test_no_message_is_empty(said: list[Item]) -> None:
     assert all(
@@ -232,6 +235,7 @@ def test_no_message_is_empty(said: list[Item]) -> None:
     )
 
 
+@settings(deadline=None)
 @given(histories)
 def test_nothing_that_was_said_is_lost_and_it_stays_in_order(said: list[Item]) -> None:
     numbered = [
@@ -245,6 +249,7 @@ def test_nothing_that_was_said_is_lost_and_it_stays_in_order(said: list[Item]) -
     assert re.findall(r"\[\d+\]", messages) == words
 
 
+@settings(deadline=None)
 @given(histories, st.lists(st.builds(user, texts), max_size=3))
 def test_what_the_user_adds_leaves_the_beginning_of_the_prompt_as_it_was(
     said: list[Item], more: list[Item]

@@ -1,7 +1,7 @@
 """How many tokens a prompt has, about."""
 
 from gateway.conversation import tokens
-from gateway.conversation.history import Message
+from gateway.conversation.prompt import Message
 from gateway.conversation.values import Image, Speaker, ToolCall
 
 
