@@ -47,8 +47,20 @@ function said(entry, gone) {
 /** What the gateway would not have is undone, since it takes all of an update or nothing. */
 function refused(choice, why) {
   panel.refused(choice, why);
+  if (choice === "tools") {
+    // Another model may call them: the user's choice stays what it is.
+    settings.callsTools = false;
+    ideas();
+    talk.changed("tools");
+    return;
+  }
   talk.log.notice(why);
   if (choice) settings.set(choice, DEFAULTS[choice]);
+}
+
+/** What can be asked for here. */
+function ideas() {
+  for (const each of document.querySelectorAll("[data-needs=tools]")) each.hidden = !settings.callsTools;
 }
 
 function clock(ms, what) {
@@ -168,6 +180,7 @@ for (const each of modes) each.addEventListener("click", () => settings.set("mod
 settings.onchange = (name) => {
   showMode();
   panel.show(name);
+  if (name === "model") panel.fetch().then(ideas);
   talk.changed(name);
   show(talk.facts);
 };
@@ -206,3 +219,4 @@ for (const idea of document.querySelectorAll("#ideas button")) {
 new MutationObserver(() => staff.repaint()).observe(document.documentElement, { attributeFilter: ["style"] });
 showMode();
 show(talk.facts);
+panel.fetch().then(ideas);

@@ -35,11 +35,15 @@ export class Panel {
       );
       this.#options("voice", voices.data.map(({ name }) => name), strings.settings.anyVoice);
       const of = (kind) => models.data.filter(({ antiphon }) => antiphon?.kind === kind);
-      this.#options("model", of("chat").map(({ id }) => id), strings.settings.anyModel);
+      const chat = of("chat");
+      this.#options("model", chat.map(({ id }) => id), strings.settings.anyModel);
+      // The first one is who answers where none is chosen.
+      const chosen = chat.find(({ id }) => id === this.settings.now.model) ?? chat[0];
+      this.settings.callsTools = chosen?.antiphon.tools ?? true;
       this.#languages(of("transcription").flatMap(({ antiphon }) => antiphon.languages));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.note.textContent = error.message;
+      if (this.dialog.open) this.note.textContent = error.message;
     }
   }
 

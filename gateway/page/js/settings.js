@@ -51,6 +51,8 @@ function keep(storage, place, value) {
 export class Settings {
   constructor() {
     this.now = stored();
+    /** Whether the chosen model calls tools at all, as far as is known. */
+    this.callsTools = true;
     /** @type {(name: keyof Choices) => void} */
     this.onchange = () => {};
   }
@@ -58,6 +60,7 @@ export class Settings {
   set(name, value) {
     if (this.now[name] === value) return;
     this.now = { ...this.now, [name]: value };
+    if (name === "model") this.callsTools = true;
     keep(() => localStorage, PLACE, JSON.stringify(this.now));
     this.onchange(name);
   }
@@ -84,9 +87,10 @@ function turnDetection({ mode, eagerness }) {
 /**
  * The session that the choices mean. Null is the gateway's own choice.
  * @param {Choices} choices
+ * @param {boolean} callsTools the model does
  * @param {boolean} events audio comes and goes in events, so its format is ours to say
  */
-export function session(choices, events) {
+export function session(choices, callsTools, events) {
   const input = {
     transcription: { language: choices.language || null },
     turn_detection: turnDetection(choices),
@@ -101,7 +105,7 @@ export function session(choices, events) {
     instructions: choices.instructions || null,
     output_modalities: [choices.output],
     audio: { input, output },
-    tools: choices.tools ? definitions : [],
+    tools: choices.tools && callsTools ? definitions : [],
     tool_choice: "auto",
     antiphon: { waterfall: true, ducking: true, partials: true },
   };

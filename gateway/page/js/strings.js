@@ -15,6 +15,7 @@ export const strings = {
   ideas: {
     title: "For instance",
     ask: "How do bees make honey?",
+    fact: "What is the capital of France?",
     dice: "Roll two dice for me.",
     color: "Make this page teal.",
   },

@@ -126,7 +126,10 @@ export class Talk {
     }
   }
 
-  /** A choice changed: it holds from now on. */
+  /**
+   * A choice changed, or what is possible: it holds from now on.
+   * @param {keyof import("./settings.js").Choices} name
+   */
   async changed(name) {
     if (name === "transport" || name === "model") {
       if (this.facts.link === "open") await this.#connect();
@@ -207,7 +210,7 @@ export class Talk {
 
   #update() {
     const events = this.realtime.link?.kind === "websocket";
-    const wish = session(this.settings.now, events);
+    const wish = session(this.settings.now, this.settings.callsTools, events);
     this.sent.set(this.realtime.send({ type: "session.update", session: wish }), "settings");
   }
 
