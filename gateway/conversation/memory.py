@@ -195,12 +195,12 @@ class Memory:
             text: of it; empty where there were no words.
             beside: an answer to something else is under way, and goes on; so does the wait for results.
         """
-        if text.strip() and not beside:
-            self._calls.abandon()
-            self._answer_behind(item_id)
         item = self._history.item(item_id)
         if item is not None:
             self._history.change(replace(item, text=text))
+        if text.strip() and not beside:
+            self._calls.abandon()
+            self._answer_behind(item_id if item else self._history.last_id or ROOT)
 
     def user_says(self, text: str) -> str:
         """The user's turn, in writing; returns the id of the item that it is.

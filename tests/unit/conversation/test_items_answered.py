@@ -77,6 +77,16 @@ def test_what_the_user_says_beside_an_answer_stands_behind_it() -> None:
     assert ids(remembered) == ["asked", "reply", "beside"]
 
 
+def test_an_answer_to_what_was_deleted_stands_behind_what_was_said_before() -> None:
+    remembered = asked()
+    says(remembered, "Because.")
+    remembered.user_speaks("deleted")
+    remembered.delete("deleted")
+    remembered.heard("deleted", "And?")
+    remembered.reply_begins("other")
+    assert ids(remembered) == ["asked", "reply", "other"]
+
+
 def test_an_answer_stays_where_it_is_when_the_question_is_deleted() -> None:
     remembered = memory()
     remembered.put(user("a"), None)
