@@ -362,7 +362,7 @@ class Answering:
     def on_speaking(self, event: Speaking, now: float) -> None:
         """The voice spoke."""
         answer = self._working(event.ref)
-        if answer is None or answer.spoken:
+        if answer is None or answer.spoken or not answer.voiced:
             return
         match event:
             case e.ClauseTaken(_, end):
