@@ -101,7 +101,8 @@ async def keep_up(made: Plan, console: Console) -> None:
                 board.end()
                 if "gateway" in made.addresses:
                     console.print(
-                        f"Ready: {made.page} in a browser, or antiphon talk. Ctrl-C stops everything.",
+                        f"Ready: {made.page} in a browser, or antiphon talk (gRPC at {made.addresses['gateway']}). "
+                        "Ctrl-C stops everything.",
                         style="bold green",
                         highlight=False,
                     )

@@ -54,7 +54,7 @@ class Gate:
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not request.path.startswith(GUARDED):
+            if not _address(request).startswith(GUARDED):
                 return await handler(request)
             return await self._pass(request, handler)
 
@@ -75,7 +75,7 @@ class Gate:
         if not _opens_a_conversation(request):
             no_secrets(caller)
             self._access.request(caller)
-        work = request.method == "POST" and request.path.startswith(WORK)
+        work = request.method == "POST" and _address(request).startswith(WORK)
         late = asyncio.get_running_loop().call_later(BODY_SECONDS, _too_slow, request)
         try:
             with self._place() if work else nullcontext():
@@ -112,9 +112,16 @@ class Gate:
             self._open -= 1
 
 
+def _address(request: web.Request) -> str:
+    """The path of the route that answers: of one path there are many spellings."""
+    resource = request.match_info.route.resource
+    return request.path if resource is None else resource.canonical
+
+
 def _opens_a_conversation(request: web.Request) -> bool:
-    return request.path != SECRETS and (
-        request.path == REALTIME or request.path.startswith(f"{REALTIME}/")
+    address = _address(request)
+    return address != SECRETS and (
+        address == REALTIME or address.startswith(f"{REALTIME}/")
     )
 
 
@@ -151,7 +158,7 @@ def _too_slow(request: web.Request) -> None:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     if response.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if request.path.startswith(GUARDED):
+    if _address(request).startswith(GUARDED):
         # The answer depends on it, also where it is the answer to none.
         response.headers.add("Vary", "Origin")
     if _ALLOWED in request:

@@ -79,6 +79,35 @@ async def test_without_a_known_key_nothing_is_had(
     assert "ak_" not in told["message"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/%761/models", "/v1%2Fmodels", "//v1/models", "/./v1/models", "/V1/models"],
+)
+async def test_no_spelling_of_a_path_leads_past_the_gate(
+    path: str, web: aiohttp.ClientSession
+) -> None:
+    async with doors(**KEYS) as here:
+        address = aiohttp.client.URL(here.http + path, encoded=True)
+        async with web.get(address) as got:
+            assert got.status in (401, 404)
+
+
+async def test_no_line_of_the_log_holds_a_key(
+    web: aiohttp.ClientSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with doors(**KEYS) as here:
+        for key in (KEY, "ak_other"):
+            headers = {"Authorization": f"Bearer {key}"}
+            for method, path, given in ASKED:
+                async with web.request(
+                    method, here.http + path, **with_headers(given, **headers)
+                ) as got:
+                    assert got.status in (101, 200, 401)
+    said = "".join(capfd.readouterr())
+    assert "keys are asked for" in said
+    assert "ak_" not in said
+
+
 async def test_with_a_known_key_everything_is_had(web: aiohttp.ClientSession) -> None:
     async with doors(**KEYS) as here:
         async with web.get(f"{here.http}/v1/models", headers=BEARER) as got:

@@ -81,6 +81,25 @@ async def test_a_gateway_may_do_without_prediction(nothing: str) -> None:
 
 
 @needs_voice
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"host": "0.0.0.0"}, "ANTIPHON_GATEWAY_KEYS=none"),
+        ({"keys": "/nowhere/keys.yaml"}, "KEYS=/nowhere/keys.yaml: No such file"),
+        ({"origins": "example.org"}, "ANTIPHON_GATEWAY_ORIGINS"),
+        ({"tls_cert": "/nowhere/tls.pem"}, "ANTIPHON_GATEWAY_TLS_KEY"),
+    ],
+)
+async def test_a_gateway_that_cannot_tell_whom_to_let_in_does_not_start(
+    settings: dict[str, str], named: str
+) -> None:
+    gateway = Gateway(GatewaySettings(end_model="none", **settings))
+    gateway.admission = Admission(1)
+    with pytest.raises(FailedPrecondition, match=named):
+        gateway.register(grpc.aio.server())
+
+
+@needs_voice
 async def test_a_taken_http_port_is_named_with_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
