@@ -14,8 +14,9 @@ from gateway.fronts.openai.errors import errors_as_json
 LARGEST_BODY = 26 * 1024 * 1024
 """Of a request: a recording of 25 MiB, and what stands around it."""
 
-HEAD_SECONDS = 20.0
-"""For a request's head to come, and for the next request on a connection that is kept."""
+HEAD_SECONDS = 75.0
+"""For a request's head to come, and for the next request on a connection that is kept: no less than proxies keep theirs,
+or one would send a request into a connection that is just being closed."""
 
 LAST_REQUESTS_SECONDS = 5.0
 """For requests in progress when the gateway stops; conversations have been waited for before."""
