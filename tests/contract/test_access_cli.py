@@ -11,6 +11,7 @@ import soundfile
 import yaml
 
 from services.runtime.keys import hashed
+from tests.fakes.certificates import make
 from tests.fakes.doors import doors
 
 KEY = "ak_kitchen"
@@ -47,12 +48,24 @@ async def test_a_name_that_is_no_line_is_refused() -> None:
     assert "one line" in err
 
 
+async def test_a_certificate_that_signed_itself_is_named(tmp_path: Path) -> None:
+    pair = make(tmp_path)
+    async with doors(tls_cert=str(pair.cert), tls_key=str(pair.key)) as here:
+        at = ("--gateway", here.grpc)
+        status, out, err = await antiphon("describe", *at, "--ca", str(pair.cert))
+        assert status == 0, err
+        assert "scripted" in out
+        status, _, err = await antiphon("describe", *at, "--tls")
+        assert status == 3
+        assert "cannot be reached" in err
+
+
 async def test_talk_sends_the_key_and_says_how_where_there_is_none(
     tmp_path: Path,
 ) -> None:
     question = tmp_path / "question.wav"
-    loud = np.sin(np.arange(16_000) * 0.17) * 0.5
-    soundfile.write(question, np.concatenate([loud, np.zeros(16_000)]), 16_000)
+    loud = np.sin(np.arange(8_000) * 0.17) * 0.5
+    soundfile.write(question, np.concatenate([loud, np.zeros(9_600)]), 16_000)
     async with doors(api_keys=f"kitchen:{hashed(KEY)}") as here:
         talk = ("talk", str(question), "--gateway", here.grpc, "--no-play")
         output = ("-o", str(tmp_path / "answer.wav"))
