@@ -41,14 +41,15 @@ def clerk() -> Script:
 
 
 @asynccontextmanager
-async def office(script: Script) -> AsyncIterator[str]:
-    """The gateway's HTTP address."""
+async def office(script: Script, origins: str = "") -> AsyncIterator[str]:
+    """The gateway's HTTP address; pages of these ``origins`` may use it."""
     async with serving(script) as stages:
         environment = {
             f"ANTIPHON_GATEWAY_{name}": stages for name in ("STT", "LLM", "TTS")
         }
         # Each answer of the script is for one turn, and drafts would take more than one.
         environment["ANTIPHON_GATEWAY_SPECULATIONS"] = "0"
+        environment["ANTIPHON_GATEWAY_ORIGINS"] = origins
         async with lone_process("gateway", environment) as gateway:
             yield gateway.http
 

@@ -77,7 +77,11 @@ async def test_over_websocket_in_node(tmp_path: Path) -> None:
 async def test_over_webrtc_in_chromium() -> None:
     script = clerk()
     question = wav(pcm("06-what-do-bees-make.flac", 48_000), 48_000)
-    async with office(script) as gateway, site(question) as url, chromium() as browser:
+    async with (
+        site(question) as url,
+        office(script, origins=url) as gateway,
+        chromium() as browser,
+    ):
         page = await browser.new_page()
         failures: list[str] = []
         page.on("pageerror", lambda error: failures.append(str(error)))
