@@ -70,6 +70,7 @@ class Script:
         understand: transcript of samples; instead of `hear` where it is set. Partials have whole words only.
         certain: whether partials are all that will be said, for good.
         write: pieces of the reply to the prompt; may raise, and may return tool calls among them.
+        finish: why the model says that it stopped writing.
         before_hearing: awaited before a transcript, of a checkpoint too, is sent.
         before_writing: awaited before a reply begins.
         before_speaking: awaited before audio begins.
@@ -107,6 +108,7 @@ class Script:
             ".",
         ]
     )
+    finish: llm_pb2.FinishReason = llm_pb2.FINISH_REASON_STOP
     before_hearing: Gate = lambda: None
     before_writing: Gate = lambda: None
     before_speaking: Gate = lambda: None
@@ -228,7 +230,7 @@ class FakeLlm(LanguageModelServicer):
             counted = self._script.prompt_tokens(request)
             usage = llm_pb2.TokenUsage(prompt=counted, completion=3)
             summary = llm_pb2.GenerateSummary(
-                finish_reason=llm_pb2.FINISH_REASON_STOP, usage=usage
+                finish_reason=self._script.finish, usage=usage
             )
             await write(context, llm_pb2.GenerateResponse(summary=summary))
             await _pause(self._script.behind_all())

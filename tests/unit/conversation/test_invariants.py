@@ -121,8 +121,8 @@ def test_no_two_answers_are_made_at_once_and_what_is_given_up_is_cancelled_in_th
                 making = ref
             case c.CancelReply(ref) if ref == making:
                 making = None
-            case c.TellTurnEnded(outcome=outcome):
-                if making is not None and outcome in (
+            case c.TellTurnEnded(turn, outcome) if making and turn == making.turn:
+                if outcome in (
                     Outcome.INTERRUPTED,
                     Outcome.CANCELLED,
                     Outcome.FAILED,

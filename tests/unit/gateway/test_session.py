@@ -1,0 +1,324 @@
+"""What a session can be asked for besides being talked to: other options, an answer, an answer beside the conversation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from prometheus_client import REGISTRY
+
+from antiphon.v1 import llm_pb2
+from antiphon.v1.conversation_pb2 import ConversationConfig
+from gateway.conversation import commands as c
+from gateway.conversation import events as e
+from gateway.conversation.values import Ending, Finish, Item, Outcome, Speaker, Wish
+from gateway.fronts.config import to_options
+from gateway.hearing.voice import Floats, VoiceActivity, VoiceState
+from gateway.options import Options
+from gateway.session import Session
+from gateway.sessions import Sessions
+from gateway.settings import GatewaySettings
+from gateway.stages.directory import Stages
+from services.runtime.errors import InvalidArgument, Unavailable
+from tests.fakes.hearing import LoudnessVoice, silence, speech
+from tests.fakes.stages import Script, serving
+
+TOOL = llm_pb2.Tool(name="clock")
+
+
+@dataclass
+class Told:
+    """Keeps what a conversation tells, and wakes who waits for some of it."""
+
+    got: list[c.Notice] = field(default_factory=list)
+    gave_up: list[BaseException] = field(default_factory=list)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def deliver(self, notice: c.Notice) -> None:
+        self.got.append(notice)
+        self._more.set()
+
+    def give_up(self, error: BaseException) -> None:
+        self.gave_up.append(error)
+        self._more.set()
+
+    def all(self, kind: type[c.Notice]) -> list[c.Notice]:
+        return [notice for notice in self.got if isinstance(notice, kind)]
+
+    async def until(self, kind: type[c.Notice], count: int = 1) -> c.Notice:
+        async with asyncio.timeout(10):
+            while len(self.all(kind)) < count:
+                assert not self.gave_up
+                self._more.clear()
+                await self._more.wait()
+        return self.all(kind)[count - 1]
+
+
+@dataclass
+class Gateway:
+    """Sessions before scripted stages, and the options of a conversation that asks for nothing."""
+
+    sessions: Sessions
+    options: Options
+
+    @asynccontextmanager
+    async def talk(
+        self,
+        change: Callable[[Options], Options] = lambda options: options,
+        beside: Session | None = None,
+    ) -> AsyncIterator[tuple[Session, Told]]:
+        told = Told()
+        async with self.sessions.open(
+            change(self.options), told.deliver, told.give_up, beside=beside
+        ) as session:
+            session.begin()
+            yield session, told
+
+
+@pytest.fixture
+async def script() -> Script:
+    return Script()
+
+
+@asynccontextmanager
+async def opening(
+    script: Script, voice: VoiceActivity | None = None
+) -> AsyncIterator[Gateway]:
+    async with serving(script) as address:
+        settings = GatewaySettings(
+            endpointing="silence", stt=address, llm=address, tts=address, speculations=0
+        )
+        stages = Stages(address, address, address)
+        sessions = Sessions(settings, stages, voice or LoudnessVoice(), None)
+        abilities = await stages.abilities()
+        yield Gateway(sessions, to_options(ConversationConfig(), settings, abilities))
+        await stages.close()
+
+
+@pytest.fixture
+async def gateway(script: Script) -> AsyncIterator[Gateway]:
+    async with opening(script) as opened:
+        yield opened
+
+
+def asked_for(options: Options) -> Options:
+    """Nobody is answered unless that is asked for."""
+    return replace(options, policy=replace(options.policy, respond=False, go_on=False))
+
+
+async def say(session: Session, seconds: float = 0.5) -> None:
+    samples = speech(seconds) + silence(0.7)
+    for start in range(0, len(samples), 1280):
+        await session.hear(
+            samples[start : start + 1280], asyncio.get_running_loop().time()
+        )
+
+
+async def test_what_a_session_is_told_has_followed_when_telling_returns(
+    gateway: Gateway,
+) -> None:
+    async with gateway.talk() as (session, told):
+        session.tell(e.ItemCreated(Item("mine", Speaker.USER, "I am Ada.")))
+        assert [type(notice) for notice in told.got] == [c.TellItem]
+        assert session.item("mine") == Item("mine", Speaker.USER, "I am Ada.")
+        assert session.item("other") is None
+
+
+async def test_an_answer_that_is_asked_for_may_have_options_of_its_own(
+    gateway: Gateway, script: Script
+) -> None:
+    own = replace(
+        gateway.options,
+        tools=(TOOL,),
+        sampling=llm_pb2.Sampling(max_tokens=7),
+        output_rate=16_000,
+    )
+    async with gateway.talk(asked_for) as (session, told):
+        session.tell(e.TextSaid("Why?", respond=False))
+        session.respond(Wish(1), own)
+        assert session.answering
+        await told.until(c.TellTurnEnded)
+        assert not session.answering
+        session.respond(Wish(2), None)
+        await told.until(c.TellTurnEnded, 2)
+    first, second = script.requests
+    assert ([tool.name for tool in first.tools], first.sampling.max_tokens) == (
+        ["clock"],
+        7,
+    )
+    assert (list(second.tools), second.sampling.max_tokens) == ([], 160)
+    assert [config.format.sample_rate for config in script.voiced] == [16_000, 24_000]
+
+
+async def test_a_wish_that_is_refused_leaves_the_one_that_waits_its_options(
+    gateway: Gateway, script: Script
+) -> None:
+    heard = asyncio.Event()
+    script.before_hearing = heard.wait
+    async with gateway.talk(asked_for) as (session, told):
+        await say(session)
+        await told.until(c.TellCommitted)
+        session.respond(Wish(1), replace(gateway.options, tools=(TOOL,)))
+        session.respond(Wish(2), gateway.options)
+        assert len(told.all(c.Refuse)) == 1
+        heard.set()
+        await told.until(c.TellTurnEnded)
+    (request,) = script.requests
+    assert [tool.name for tool in request.tools] == ["clock"]
+
+
+async def test_an_answer_in_progress_keeps_its_options_and_the_next_has_others(
+    gateway: Gateway, script: Script
+) -> None:
+    written = asyncio.Event()
+    script.before_writing = written.wait
+    async with gateway.talk() as (session, told):
+        session.tell(e.TextSaid("Why?", respond=True))
+        session.update(
+            replace(gateway.options, instructions="Be brief.", voice="scripted")
+        )
+        written.set()
+        await told.until(c.TellTurnEnded)
+        session.tell(e.TextSaid("And?", respond=True))
+        await told.until(c.TellTurnEnded, 2)
+    assert [config.voice for config in script.voiced] == ["", "scripted"]
+    said = [request.messages[0].content[0].text for request in script.requests]
+    assert said[1] == "Be brief."
+    assert said[0] != said[1]
+
+
+async def test_options_that_leave_no_room_are_refused_and_change_nothing(
+    gateway: Gateway, script: Script
+) -> None:
+    async with gateway.talk() as (session, told):
+        with pytest.raises(InvalidArgument):
+            session.update(replace(gateway.options, instructions="word " * 20_000))
+        session.tell(e.TextSaid("Why?", respond=True))
+        await told.until(c.TellTurnEnded)
+    (request,) = script.requests
+    assert request.messages[0].content[0].text == gateway.options.instructions
+
+
+class Doubtful(LoudnessVoice):
+    """Never sure that what it hears is a voice."""
+
+    async def probabilities(self, state: VoiceState, windows: Floats) -> list[float]:
+        found = await super().probabilities(state, windows)
+        return [0.4 * probability for probability in found]
+
+
+async def test_a_voice_that_was_too_faint_is_heard_with_a_lower_threshold(
+    script: Script,
+) -> None:
+    async with (
+        opening(script, Doubtful()) as gateway,
+        gateway.talk(asked_for) as (session, told),
+    ):
+        await say(session)
+        assert told.got == []
+        session.update(replace(asked_for(gateway.options), voice_threshold=0.3))
+        await say(session)
+        await told.until(c.TellTurnEnded)
+        assert len(told.all(c.TellSpeechStarted)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [
+        (llm_pb2.FINISH_REASON_STOP, Finish.COMPLETE),
+        (llm_pb2.FINISH_REASON_LENGTH, Finish.LENGTH),
+        (llm_pb2.FINISH_REASON_TOOL_CALLS, Finish.TOOL_CALLS),
+        (llm_pb2.FINISH_REASON_CONTENT_FILTER, Finish.FILTERED),
+    ],
+)
+async def test_why_the_model_stopped_reaches_the_client(
+    gateway: Gateway, script: Script, said: llm_pb2.FinishReason, finish: Finish
+) -> None:
+    script.finish = said
+    async with gateway.talk() as (session, told):
+        session.tell(e.TextSaid("Why?", respond=True))
+        ended = await told.until(c.TellTurnEnded)
+    assert isinstance(ended, c.TellTurnEnded)
+    assert (ended.outcome, ended.finish) == (Outcome.ANSWERED, finish)
+
+
+# --- beside a conversation --------------------------------------------------------------------------------
+
+
+def counted() -> float | None:
+    return REGISTRY.get_sample_value("antiphon_conversations_open")
+
+
+def own(text: str) -> Wish:
+    return Wish(1, instructions="Judge.", items=(Item("own", Speaker.USER, text),))
+
+
+async def test_an_answer_beside_a_conversation_leaves_nothing_in_it(
+    gateway: Gateway, script: Script
+) -> None:
+    async with gateway.talk() as (session, told):
+        assert counted() == 1
+        async with gateway.talk(beside=session) as (aside, asides):
+            assert aside.id == session.id
+            assert counted() == 1
+            aside.respond(own("Is it rude?"), None)
+            aside.tell(e.InputEnded())
+            await asides.until(c.Close)
+        assert [type(n) for n in asides.got if not isinstance(n, c.TellAudio)][:2] == [
+            c.TellResponding,
+            c.TellReplyStarted,
+        ]
+        assert told.got == []
+        item = asides.all(c.TellReplyStarted)[0].item
+        assert session.item(item) is None
+    (request,) = script.requests
+    assert [message.content[0].text for message in request.messages] == [
+        "Judge.",
+        "Is it rude?",
+    ]
+
+
+async def test_an_answer_beside_a_conversation_does_not_wait_for_its_own(
+    gateway: Gateway, script: Script
+) -> None:
+    said = asyncio.Event()
+    script.before_speaking = said.wait
+    async with gateway.talk() as (session, told):
+        session.tell(e.TextSaid("Why?", respond=True))
+        await told.until(c.TellText)
+        async with gateway.talk(beside=session) as (aside, asides):
+            aside.respond(replace(own("Is it rude?"), spoken=False), None)
+            aside.tell(e.InputEnded())
+            await asides.until(c.Close)
+        assert session.answering
+        said.set()
+        await told.until(c.TellTurnEnded)
+
+
+async def test_what_runs_beside_a_conversation_ends_with_it(
+    gateway: Gateway, script: Script
+) -> None:
+    script.before_writing = asyncio.Event().wait
+    async with gateway.talk() as (session, _):
+        beside = gateway.talk(beside=session)
+        aside, asides = await beside.__aenter__()
+        aside.respond(own("Is it rude?"), None)
+    assert [type(error) for error in asides.gave_up] == [Unavailable]
+    await beside.__aexit__(None, None, None)
+    async with asyncio.timeout(10):
+        await script.idle.wait()
+    with pytest.raises(Unavailable):
+        await gateway.talk(beside=session).__aenter__()
+
+
+async def test_a_gateway_that_goes_away_says_so_to_every_conversation(
+    gateway: Gateway,
+) -> None:
+    async with gateway.talk() as (session, told):
+        gateway.sessions.finish()
+        assert told.all(c.Close) == [c.Close(0, Ending.DRAINING)]
+        with pytest.raises(Unavailable):
+            await gateway.talk().__aenter__()
+        session.tell(e.TextSaid("Still there?", respond=True))
+        assert len(told.got) == 1
