@@ -104,6 +104,7 @@ class Client:
             return None
         event: Event = json.loads(message.data)
         check(event)
+        self.order.watch(event)
         assert event["event_id"] not in [e["event_id"] for e in self.got]
         self.got.append(event)
         return event

@@ -22,6 +22,10 @@ SHARES = ("total", "endpointing", "stt", "llm", "tts", "gateway", "saved")
 """Of a waterfall, as its event names them."""
 
 
+_WHOLE = ("commit", "respond")
+"""What the conversation calls an event of which no field is wrong."""
+
+
 class Teller:
     """Tells one conversation.
 
@@ -297,7 +301,8 @@ def _idle(notice: c.TellIdle) -> list[Event]:
 
 def refusal(notice: c.Refuse) -> WireError:
     """What the conversation refuses, as the client is told."""
-    refused = from_antiphon(InvalidArgument(notice.field, notice.problem))
+    field = "" if notice.field in _WHOLE else notice.field
+    refused = from_antiphon(InvalidArgument(field, notice.problem))
     refused.code = REFUSALS[notice.why]
     return refused
 
