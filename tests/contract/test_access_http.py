@@ -1,6 +1,8 @@
 """Keys, origins, limits and TLS at the HTTP port, whatever is asked for there."""
 
 import asyncio
+import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from gateway.access.access import ANYONE
 from gateway.access.secrets import Secrets
 from gateway.fronts import gate, http
+from gateway.fronts.openai import writing
 from services.runtime.keys import hashed
 from tests.fakes.certificates import make
 from tests.fakes.doors import OpenDoors, doors
@@ -118,8 +121,8 @@ async def test_with_a_known_key_everything_is_had(web: aiohttp.ClientSession) ->
             assert got.status == 200
         async with web.ws_connect(
             f"{here.http}/v1/realtime", headers=BEARER, protocols=("realtime",)
-        ) as socket:
-            assert (await socket.receive_json())["type"] == "session.created"
+        ) as opened:
+            assert (await opened.receive_json())["type"] == "session.created"
 
 
 async def test_a_browser_names_its_key_as_a_subprotocol_and_hears_realtime_alone(
@@ -128,10 +131,10 @@ async def test_a_browser_names_its_key_as_a_subprotocol_and_hears_realtime_alone
     offered = ("realtime", f"openai-insecure-api-key.{KEY}")
     async with (
         doors(**KEYS) as here,
-        web.ws_connect(f"{here.http}/v1/realtime", protocols=offered) as socket,
+        web.ws_connect(f"{here.http}/v1/realtime", protocols=offered) as opened,
     ):
-        assert socket.protocol == "realtime"
-        assert (await socket.receive_json())["type"] == "session.created"
+        assert opened.protocol == "realtime"
+        assert (await opened.receive_json())["type"] == "session.created"
 
 
 async def test_an_expired_key_is_refused(
@@ -153,8 +156,8 @@ async def test_a_client_secret_opens_realtime_and_nothing_else(
     secret = Secrets("s" * 32).mint(ANYONE, {}, 60, now=4e9)
     bearer = {"Authorization": f"Bearer {secret.value}"}
     async with doors(secret="s" * 32) as here:
-        async with web.ws_connect(f"{here.http}/v1/realtime", headers=bearer) as socket:
-            assert (await socket.receive_json())["type"] == "session.created"
+        async with web.ws_connect(f"{here.http}/v1/realtime", headers=bearer) as opened:
+            assert (await opened.receive_json())["type"] == "session.created"
         async with web.get(f"{here.http}/v1/models", headers=bearer) as got:
             assert got.status == 403
             assert (await error(got))["code"] == "permission_denied"
@@ -344,33 +347,55 @@ async def test_who_leaves_frees_the_stages(web: aiohttp.ClientSession) -> None:
             assert await script.cancelled.get() == "Generate"
 
 
-async def closed(socket: aiohttp.ClientWebSocketResponse) -> tuple[list[Any], int]:
+async def test_who_does_not_take_an_answer_gives_its_place_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "STUCK_SECONDS", 0.2)
+    script = Script()
+    body = json.dumps(
+        {"input": "a" * 4096, "voice": "alloy", "response_format": "wav"}
+    ).encode()
+    async with doors(script, http_streams=1) as here:
+        host, port = here.http.removeprefix("http://").split(":")
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((host, int(port)))
+            client.sendall(
+                b"POST /v1/audio/speech HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                b"Content-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            async with asyncio.timeout(20):
+                assert await script.cancelled.get() == "Synthesize"
+
+
+async def closed(opened: aiohttp.ClientWebSocketResponse) -> tuple[list[Any], int]:
     """What came until the socket closed, and with which code it did."""
     got = []
-    async for message in socket:
+    async for message in opened:
         got.append(message.json())
-    assert socket.close_code is not None
-    return got, socket.close_code
+    assert opened.close_code is not None
+    return got, opened.close_code
 
 
 async def realtime(
     here: OpenDoors, web: aiohttp.ClientSession
 ) -> aiohttp.ClientWebSocketResponse:
-    socket = await web.ws_connect(f"{here.http}/v1/realtime")
-    assert (await socket.receive_json())["type"] == "session.created"
-    return socket
+    opened = await web.ws_connect(f"{here.http}/v1/realtime")
+    assert (await opened.receive_json())["type"] == "session.created"
+    return opened
 
 
 async def test_a_thousand_events_a_second_are_cut_off_with_the_reason(
     web: aiohttp.ClientSession,
 ) -> None:
     async with doors() as here:
-        socket = await realtime(here, web)
+        opened = await realtime(here, web)
         for _ in range(1000):
-            if socket.closed:
+            if opened.closed:
                 break
-            await socket.send_json({"type": "input_audio_buffer.clear"})
-        got, code = await closed(socket)
+            await opened.send_json({"type": "input_audio_buffer.clear"})
+        got, code = await closed(opened)
         assert code == 1008
         assert "200 messages a second" in str(got[-1]["error"]["message"])
         # The process serves on.
@@ -382,9 +407,9 @@ async def test_a_message_that_is_too_large_closes_its_socket_and_no_other(
 ) -> None:
     async with doors(max_message_bytes=100_000) as here:
         other = await realtime(here, web)
-        socket = await realtime(here, web)
-        await socket.send_str("x" * 200_000)
-        _, code = await closed(socket)
+        opened = await realtime(here, web)
+        await opened.send_str("x" * 200_000)
+        _, code = await closed(opened)
         assert code == 1009
         await other.send_json({"type": "input_audio_buffer.clear"})
         assert (await other.receive_json())["type"] == "input_audio_buffer.cleared"
@@ -413,8 +438,8 @@ async def test_a_gateway_that_is_going_away_takes_no_new_work(
             assert (await error(got))["code"] == "unavailable"
         async with web.get(f"{here.http}/readyz") as got:
             assert (await got.json())["status"] == "draining"
-        async with web.ws_connect(f"{here.http}/v1/realtime") as socket:
-            got_events, code = await closed(socket)
+        async with web.ws_connect(f"{here.http}/v1/realtime") as opened:
+            got_events, code = await closed(opened)
         assert code == 1013
         assert "shutting down" in got_events[-1]["error"]["message"]
 
@@ -460,8 +485,8 @@ async def test_with_a_certificate_the_port_speaks_tls_alone(
         own = {"Origin": here.http}
         async with web.ws_connect(
             f"{here.http}/v1/realtime", ssl=trusting, headers=own
-        ) as socket:
-            assert (await socket.receive_json())["type"] == "session.created"
+        ) as opened:
+            assert (await opened.receive_json())["type"] == "session.created"
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await web.get(f"{here.http}/healthz")
         with pytest.raises(aiohttp.ClientError):

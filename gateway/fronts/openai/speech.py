@@ -18,6 +18,7 @@ from gateway.fronts.openai.body import Body, read_json, trace_of
 from gateway.fronts.openai.encoding import MEDIA_TYPES, SAMPLE_RATE, encoder
 from gateway.fronts.openai.models import FASTEST, SLOWEST
 from gateway.fronts.openai.sse import Events
+from gateway.fronts.openai.writing import write
 from gateway.session import LONGEST_REPLY
 from gateway.settings import GatewaySettings
 from gateway.stages.asking import NO_TURN, Asked, Reading, asked
@@ -163,7 +164,7 @@ async def _send_audio(
         async for piece in pieces:
             if not response.prepared:
                 await response.prepare(request)
-            await response.write(piece)
+            await write(request, response, piece)
     except AntiphonError as error:
         if not response.prepared:
             raise

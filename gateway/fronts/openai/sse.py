@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.fronts.openai.errors import body
+from gateway.fronts.openai.writing import write
 from services.runtime.errors import AntiphonError
 
 HEADERS = {
@@ -47,4 +48,4 @@ class Events:
     async def _write(self, data: str) -> None:
         if not self.response.prepared:
             await self.response.prepare(self._request)
-        await self.response.write(f"data: {data}\n\n".encode())
+        await write(self._request, self.response, f"data: {data}\n\n".encode())
