@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from html import escape
 from inspect import getdoc
-from typing import Protocol
 
 from aiohttp import web
 
+from gateway.fronts.http import Part
 from gateway.fronts.page import rules
 from gateway.fronts.realtime import table
 
@@ -20,14 +20,6 @@ _TITLES = {
 }
 
 
-class Offered(Protocol):
-    """Something that is offered over HTTP."""
-
-    def routes(self) -> list[web.RouteDef]:
-        """What it offers."""
-        ...
-
-
 class Docs:
     """An index for people.
 
@@ -35,7 +27,7 @@ class Docs:
         parts: what the port offers; the first line of each handler's docstring says what it does.
     """
 
-    def __init__(self, parts: Iterable[Offered]) -> None:
+    def __init__(self, parts: Iterable[Part]) -> None:
         routes = [route for part in parts for route in part.routes()]
         tables = [
             _section(

@@ -18,7 +18,7 @@ HEAD_SECONDS = 75.0
 """For a request's head to come, and for the next request on a connection that is kept: no less than proxies keep theirs,
 or one would send a request into a connection that is just being closed."""
 
-LAST_REQUESTS_SECONDS = 5.0
+LAST_REQUESTS_SECONDS = 2.0
 """For requests in progress when the gateway stops; conversations have been waited for before."""
 
 
