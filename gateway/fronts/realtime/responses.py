@@ -80,6 +80,7 @@ class Response:
         self._manner = manner
         self._output: list[Event] = []
         self._message: _Message | None = None
+        self._deleted: set[str] = set()
 
     def created(self) -> list[Event]:
         """It has begun."""
@@ -90,6 +91,10 @@ class Response:
         """The message that it says; empty while the client knows of none."""
         message = self._message
         return "" if message is None or message.index is None else message.item
+
+    def forget(self, item: str) -> None:
+        """The client has an item deleted: the conversation has nothing more to say of it."""
+        self._deleted.add(item)
 
     def tell(self, notice: Telling, by_client: bool = False) -> list[Event]:
         """What has become of it.
@@ -243,7 +248,7 @@ class Response:
             "output_index": index,
             "item": item,
         }
-        if self._manner.conversation_id is None:
+        if self._manner.conversation_id is None or item["id"] in self._deleted:
             return [output]
         return [
             output,

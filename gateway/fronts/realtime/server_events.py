@@ -22,8 +22,8 @@ SHARES = ("total", "endpointing", "stt", "llm", "tts", "gateway", "saved")
 """Of a waterfall, as its event names them."""
 
 
-_WHOLE = ("commit", "respond")
-"""What the conversation calls an event of which no field is wrong."""
+_PARAMS = {"commit": "", "respond": "", "heard": "audio_end_ms"}
+"""What the conversation calls otherwise than the protocol; empty where no field is wrong, but all of the event."""
 
 
 class Teller:
@@ -89,6 +89,8 @@ class Teller:
             case c.TellItem(item, after):
                 return added(to_wire(item), after)
             case c.TellItemDeleted(id):
+                if self.response is not None:
+                    self.response.forget(id)
                 return [{"type": "conversation.item.deleted", "item_id": id}]
             case c.TellItemTruncated(id, heard):
                 return [truncated(id, heard)]
@@ -301,7 +303,7 @@ def _idle(notice: c.TellIdle) -> list[Event]:
 
 def refusal(notice: c.Refuse) -> WireError:
     """What the conversation refuses, as the client is told."""
-    field = "" if notice.field in _WHOLE else notice.field
+    field = _PARAMS.get(notice.field, notice.field)
     refused = from_antiphon(InvalidArgument(field, notice.problem))
     refused.code = REFUSALS[notice.why]
     return refused

@@ -116,6 +116,20 @@ async def test_no_more_can_be_kept_than_was_said(
     )
     error = await client.error()
     assert error["event_id"] == "too long" and error["code"] == "invalid_value"
+    assert error["param"] == "audio_end_ms"
+
+
+async def test_an_answer_that_is_deleted_while_it_is_spoken_is_not_an_item_any_more(
+    client: Client, script: Script
+) -> None:
+    script.write = lambda _request: ["Hi."]
+    await client.say(saying("hello") + silence(0.8))
+    item = (await client.until("response.output_audio.delta"))["item_id"]
+    await client.send("conversation.item.delete", item_id=item)
+    await client.until("conversation.item.deleted")
+    done = await client.until("response.done")
+    assert done["response"]["output"][0]["id"] == item
+    assert item not in client.order.items
 
 
 async def test_a_cancelled_response_says_so_and_its_stages_are_cancelled(
