@@ -27,7 +27,7 @@ async def pipeline() -> AsyncIterator[Stack]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def built_house() -> AsyncIterator[House]:
     async with scripted_upstream() as upstream:
-        patient = {"name": "scripted", "base_url": upstream.url}
+        patient = {"name": "scripted", "base_url": upstream.url, "tools": True}
         impatient = {
             **patient,
             "name": IMPATIENT,

@@ -64,6 +64,7 @@ class Caller:
                 self.events.append(event)
                 if event.type == kind:
                     return event
+                assert event.type != "error", event
         raise AssertionError(f"the connection ended before {kind!r}: {self.kinds()}")
 
     def of(self, kind: str) -> list[Any]:

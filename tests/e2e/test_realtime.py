@@ -15,6 +15,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CAPITAL, BEES, CAT = QUESTIONS[2], QUESTIONS[5], QUESTIONS[7]
 LONG = "Cats do, and I could go on about them for quite a while. " * 3
 
+SECONDS_OF_CATS = 3
+"""That are listened to: more than the first sentence, less than all of them."""
+
 CLOCK = {
     "type": "function",
     "name": "get_time",
@@ -75,7 +78,9 @@ async def test_three_spoken_turns_a_tool_call_and_an_interruption(house: House) 
         assert told.output[0].content[0].transcript == "It is nine o'clock there."
 
         caller.say(recording(CAT))
-        await caller.until("response.output_audio.delta")
+        heard = len(caller.audio())
+        while len(caller.audio()) < heard + SECONDS_OF_CATS * 48_000:
+            await caller.until("response.output_audio.delta")
         caller.say(recording(BEES))
         cut = await answer(caller)
         assert cut.status == "cancelled"
