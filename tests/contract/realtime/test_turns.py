@@ -3,6 +3,7 @@
 import json
 
 from antiphon.v1 import llm_pb2
+from services.runtime.errors import EngineError
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_realtime import Client, RunningRealtime, connected
 from tests.fakes.stages import Script
@@ -126,6 +127,41 @@ async def test_who_asks_for_no_transcription_gets_none(
     await ask(client)
     await client.until("response.done")
     assert not [event for event in client.got if "transcription" in event["type"]]
+
+
+async def test_speech_that_nobody_could_transcribe_is_told_and_the_next_is_answered(
+    gateway: RunningRealtime, script: Script
+) -> None:
+    def fail() -> None:
+        raise EngineError("out of order")
+
+    script.before_hearing = fail
+    script.write = lambda _request: ["Hi."]
+    audio = {"input": {"transcription": {"model": "any"}}}
+    async with connected(gateway, audio=audio) as client:
+        await ask(client)
+        failed = await client.until(
+            "conversation.item.input_audio_transcription.failed"
+        )
+        committed = client.one("input_audio_buffer.committed")
+        assert failed["item_id"] == committed["item_id"]
+        assert failed["error"]["code"] == "stt_failed"
+        script.before_hearing = lambda: None
+        await ask(client)
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "completed"
+
+
+async def test_who_reads_no_transcripts_is_told_of_such_speech_by_an_error(
+    client: Client, script: Script
+) -> None:
+    def fail() -> None:
+        raise EngineError("out of order")
+
+    script.before_hearing = fail
+    await ask(client)
+    error = await client.error()
+    assert (error["type"], error["code"]) == ("server_error", "stt_failed")
 
 
 async def test_deltas_of_a_transcript_come_while_the_user_speaks_and_add_up_to_it(
