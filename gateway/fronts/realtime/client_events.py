@@ -49,6 +49,7 @@ class Clerk:
         self._sound = sound
         self._keys = itertools.count(1)
         self._wished: dict[int, Manner] = {}
+        self._refused = False
         self._manner = holding.manner(session.id)
         self.teller = Teller(
             holding.session,
@@ -82,11 +83,12 @@ class Clerk:
             AntiphonError: likewise.
         """
         session = self._session
+        self._refused = False
         match event:
             case schema.SessionUpdate(session=update):
                 self._update(update)
             case schema.AudioCommit():
-                session.tell(e.Committed())
+                self._commit()
             case schema.AudioClear():
                 session.tell(e.Cleared())
                 self.teller.forget_speech()
@@ -110,10 +112,24 @@ class Clerk:
             case schema.AudioAppend():
                 raise AssertionError("audio is heard, not obeyed")
 
+    def refused(self) -> None:
+        """The conversation has refused what it is just being asked."""
+        self._refused = True
+
     def tell_session(self, what: str) -> None:
         """The session ``created``, or ``updated``."""
         told = self._holding.told(self._session.id)
         self._outbox.put({"type": f"session.{what}", "session": told})
+
+    def _commit(self) -> None:
+        before = self.teller.committed
+        self._session.tell(e.Committed())
+        if self.teller.committed == before and not self._refused:
+            # Where voice ends turns, a commit in a silence has nothing to end.
+            raise WireError(
+                "nothing is being said; allowed: a commit while the user speaks",
+                code=REFUSALS[Refusal.NOTHING_HEARD],
+            )
 
     # --- the session --------------------------------------------------------------------------------------
 
@@ -148,6 +164,8 @@ class Clerk:
         if params.conversation != "none":
             self._wished[key] = manner
             session.respond(wish, options)
+            if self._refused:
+                self._wished.pop(key, None)
             return
         if self._sound is not None and wanted.spoken:
             # The track has one voice, which may be speaking.
@@ -163,11 +181,6 @@ class Clerk:
         self._beside.respond(
             session, options or holding.options, wish, response, event.event_id
         )
-
-    def refused(self) -> None:
-        """The conversation refused what it was asked last; an answer that was asked for will not be given."""
-        newest = max(self._wished, default=0)
-        self._wished.pop(newest, None)
 
     def _manner_of(self, wish: int) -> tuple[str, Manner]:
         return _response_id(), self._wished.pop(wish, self._manner)

@@ -226,8 +226,7 @@ class Connection:
             case c.TellTurnEnded(_, outcome) if outcome in _CUT:
                 self._tell_cut(response)
             case c.Refuse():
-                if isinstance(cause, schema.ResponseCreate):
-                    self._clerk.refused()
+                self._clerk.refused()
             case c.Close(_, why):
                 self._close(why)
 

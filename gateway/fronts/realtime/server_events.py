@@ -38,6 +38,7 @@ class Teller:
     Attributes:
         session: how it is held.
         response: the one that is under way; None for none.
+        committed: the item that was committed last; empty for none.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Teller:
     ) -> None:
         self.session = session
         self.response: Response | None = None
+        self.committed = ""
         self._manner = manner
         self._rate_limits = rate_limits
         self._budgets = budgets
@@ -146,6 +148,7 @@ class Teller:
         events: list[Event] = []
         if item == self._utterance and self._started:
             events += self._speech_stopped(notice.end)
+        self.committed = item
         self._seconds[item] = notice.end - notice.start
         return [
             *events,

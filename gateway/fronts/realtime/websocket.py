@@ -140,7 +140,7 @@ async def _hold(
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _read(socket: web.WebSocketResponse, connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from antiphon.v1 import llm_pb2
 from services.runtime.errors import EngineError
 from tests.fakes.hearing import silence, speech
@@ -263,8 +265,12 @@ async def test_push_to_talk_is_told_without_guesses_about_speech(
         assert len(script.requests) == 1
 
 
-async def test_an_empty_buffer_cannot_be_committed(gateway: RunningRealtime) -> None:
-    async with connected(gateway, audio={"input": {"turn_detection": None}}) as client:
+@pytest.mark.parametrize("detection", [None, {"type": "server_vad"}])
+async def test_an_empty_buffer_cannot_be_committed(
+    gateway: RunningRealtime, detection: object
+) -> None:
+    audio = {"input": {"turn_detection": detection}}
+    async with connected(gateway, audio=audio) as client:
         await client.send("input_audio_buffer.commit", event_id="too soon")
         error = await client.error()
         assert error["code"] == "input_audio_buffer_commit_empty"
@@ -278,6 +284,17 @@ async def test_what_was_cleared_is_not_committed(gateway: RunningRealtime) -> No
         await client.until("input_audio_buffer.cleared")
         await client.send("input_audio_buffer.commit")
         assert (await client.error())["code"] == "input_audio_buffer_commit_empty"
+
+
+async def test_a_commit_ends_the_turn_of_who_is_just_speaking(
+    client: Client, script: Script
+) -> None:
+    script.write = lambda _request: ["Hi."]
+    await client.say(speech(0.6))
+    await client.until("input_audio_buffer.speech_started")
+    await client.send("input_audio_buffer.commit")
+    await client.until("response.done")
+    assert client.types()[:5] == HEARD
 
 
 async def test_who_answers_for_themselves_is_only_told_what_was_said(
