@@ -66,25 +66,38 @@ class Caller:
     heard: list[float] = field(default_factory=list)
     events: "asyncio.Queue[Event | None]" = field(default_factory=asyncio.Queue)
     location: str = ""
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def offer_text(self) -> str:
+        """What is offered, the same however often it is asked for."""
+        if self.connection.localDescription is None:
+            offer = await self.connection.createOffer()
+            await self.connection.setLocalDescription(offer)
+        text: str = self.connection.localDescription.sdp
+        return text
+
+    async def offer(self, **request: object) -> str:
+        """Call, with what the request is to have besides; returns the answer, which is not heeded."""
+        plain = {
+            "data": await self.offer_text(),
+            "headers": {"Content-Type": "application/sdp"},
+        }
+        async with self.http.post(self.url, **(request or plain)) as response:
+            answer = await response.text()
+            assert response.status == 201, answer
+            assert response.content_type == "application/sdp"
+            self.location = response.headers["Location"]
+        return answer
 
     async def dial(self, **request: object) -> None:
-        """Call, with what the request is to have besides."""
-        await self.connection.setLocalDescription(await self.connection.createOffer())
-        offer = self.connection.localDescription.sdp
-        response = await self.http.post(
-            self.url,
-            **(
-                {"data": offer, "headers": {"Content-Type": "application/sdp"}}
-                | request
-            ),
-        )
-        answer = await response.text()
-        assert response.status == 201, answer
-        assert response.content_type == "application/sdp"
-        self.location = response.headers["Location"]
-        await self.connection.setRemoteDescription(
-            RTCSessionDescription(answer, "answer")
-        )
+        """Call and connect."""
+        answer = RTCSessionDescription(await self.offer(**request), "answer")
+        await self.connection.setRemoteDescription(answer)
+
+    def switch_off(self) -> None:
+        """Send no sound any more, not even silence."""
+        (sender,) = self.connection.getSenders()
+        sender.replaceTrack(None)
 
     def send(self, type: str, **fields: object) -> None:
         self.channel.send(json.dumps({"type": type, **fields}))
@@ -119,11 +132,17 @@ class Caller:
         (event,) = [event for event in self.got if event["type"] == type]
         return event
 
+    async def next_frame(self) -> None:
+        """Wait until another 20 ms were played."""
+        self._more.clear()
+        await self._more.wait()
+
     async def _listen(self, track: MediaStreamTrack) -> None:
         try:
             while True:
                 samples = (await track.recv()).to_ndarray().astype(float)
                 self.heard.append(float(np.abs(samples).mean()))
+                self._more.set()
         except MediaStreamError:
             return
 

@@ -24,12 +24,14 @@ class OpenDoors:
         http: ``http://host:port``, or ``https://…``.
         admission: counts conversations.
         script: what the stages do.
+        sessions: the conversations.
     """
 
     grpc: str
     http: str
     admission: Admission
     script: Script
+    sessions: Sessions
 
 
 @asynccontextmanager
@@ -43,7 +45,8 @@ async def doors(
         chosen = GatewaySettings(**default, **given)
         directory = Stages(chosen.stt, chosen.llm, chosen.tts)
         voice, admission = LoudnessVoice(), Admission(chosen.max_streams)
-        opened = Doors(Sessions(chosen, directory, voice, None), voice, admission)
+        sessions = Sessions(chosen, directory, voice, None)
+        opened = Doors(sessions, voice, admission)
         server = create_server(chosen, admission)
         opened.register(server)
         port = bind(server, chosen, opened.credentials)
@@ -51,7 +54,8 @@ async def doors(
         scheme = "https" if chosen.tls_cert else "http"
         http = f"{scheme}://127.0.0.1:{await opened.open()}"
         try:
-            yield OpenDoors(f"127.0.0.1:{port}", http, admission, script)
+            grpc = f"127.0.0.1:{port}"
+            yield OpenDoors(grpc, http, admission, script, sessions)
         finally:
             await server.stop(0)
             await opened.close()

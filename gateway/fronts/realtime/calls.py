@@ -149,7 +149,7 @@ class Calls:
             raise Unavailable("this gateway is shutting down; try another")
         location = {hdrs.LOCATION: f"{PATH}/{call.id}"}
         return web.Response(
-            text=call.answered.result(),
+            body=call.answered.result().encode(),
             status=201,
             content_type=SDP,
             headers=location,

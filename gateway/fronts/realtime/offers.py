@@ -60,6 +60,8 @@ def _check(description: SessionDescription) -> None:
     if sorted(kinds) != ["application", "audio"] or len(description.media) != 2:
         others = ", ".join(media.kind for media in description.media)
         raise InvalidArgument(FIELD, f"offers {others}", WANTED)
+    if not all(media.dtls and media.dtls.fingerprints for media in description.media):
+        raise InvalidArgument(FIELD, "has no fingerprint", "one for each medium")
     audio = next(media for media in description.media if media.kind == "audio")
     if not any(codec.mimeType.lower() == "audio/opus" for codec in audio.rtp.codecs):
         raise InvalidArgument(FIELD, "offers audio without Opus", WANTED)
