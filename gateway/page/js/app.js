@@ -6,11 +6,9 @@ import { Panel } from "./panel.js";
 import { DEFAULTS, Settings } from "./settings.js";
 import { Staff } from "./staff.js";
 import { stateOf } from "./state.js";
-import { strings } from "./strings.js";
+import { sentence, strings } from "./strings.js";
 import { Talk } from "./talk.js";
 import { Transcript } from "./transcript.js";
-
-const DRAFT = "antiphon.draft";
 
 words(strings);
 const settings = new Settings();
@@ -54,7 +52,7 @@ function refused(choice, why) {
     talk.changed("tools");
     return;
   }
-  talk.log.notice(why);
+  talk.log.notice(sentence(why));
   if (choice) settings.set(choice, DEFAULTS[choice]);
 }
 
@@ -64,6 +62,7 @@ function ideas() {
 }
 
 function clock(ms, what) {
+  document.body.classList.add("timed");
   find("clock").textContent = whole(ms);
   find("clock-what").textContent = what;
 }
@@ -190,10 +189,9 @@ function grow() {
   field.style.height = `${field.scrollHeight}px`;
 }
 
-/** What was typed outlives a reload. */
-field.value = sessionStorage.getItem(DRAFT) ?? "";
+field.value = settings.draft;
 field.addEventListener("input", () => {
-  sessionStorage.setItem(DRAFT, field.value);
+  settings.draft = field.value;
   grow();
 });
 field.addEventListener("keydown", (event) => {
@@ -206,7 +204,7 @@ find("composer").addEventListener("submit", (event) => {
   const text = field.value.trim();
   if (!text) return;
   field.value = "";
-  sessionStorage.removeItem(DRAFT);
+  settings.draft = "";
   grow();
   talk.say(text);
 });

@@ -50,16 +50,15 @@ export class Microphone {
    */
   constructor(stream, context, heard, lost) {
     this.stream = stream;
-    this.level = 0;
-    this.muted = false;
+    /** Nothing at all is sent: between two turns of push to talk. */
+    this.resting = false;
     this.analyser = new AnalyserNode(context, { fftSize: 2048, smoothingTimeConstant: 0.6 });
     this.source = context.createMediaStreamSource(stream);
     this.node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
     this.source.connect(this.node);
     this.source.connect(this.analyser);
     this.node.port.onmessage = ({ data }) => {
-      this.level = this.muted ? 0 : data.level;
-      if (!this.muted) heard(encode(data.frame), performance.now());
+      if (!this.resting) heard(encode(data.frame), performance.now());
     };
     stream.getAudioTracks()[0].onended = lost;
   }
@@ -76,9 +75,8 @@ export class Microphone {
     return new Microphone(stream, await audio(), heard, lost);
   }
 
-  /** Silence for the gateway; the device stays open. */
+  /** Silence for the gateway, which hears an utterance end by it; the device stays open. */
   mute(muted) {
-    this.muted = muted;
     for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }
 
@@ -97,7 +95,6 @@ export class Speaker {
   /** @param {AudioContext} context */
   constructor(context) {
     this.context = context;
-    this.level = 0;
     this.item = null;
     /** When the item began to sound, on the page's clock; null before. */
     this.began = null;
@@ -110,9 +107,9 @@ export class Speaker {
     /** @type {() => void} */
     this.onsilent = () => {};
     this.received = new Map();
-    this.stopping = [];
+    /** @type {((stopped: object | null) => void) | null} */
+    this.stopping = null;
     this.sounding = false;
-    this.peak = 0;
   }
 
   static async open() {
@@ -139,13 +136,14 @@ export class Speaker {
 
   /**
    * Silence at once.
-   * @returns {Promise<{item: string, heard: number, received: number} | null>} what was playing, in milliseconds
+   * @returns {Promise<{item: string, heard: number, received: number} | null>} what was playing, in milliseconds; whoever
+   *   asks while it is being stopped is told nothing
    */
   stop() {
     this.duck(false);
-    if (!this.sounding) return Promise.resolve(null);
+    if (!this.sounding || this.stopping) return Promise.resolve(null);
     return new Promise((resolve) => {
-      this.stopping.push(resolve);
+      this.stopping = resolve;
       this.node.port.postMessage({ stop: true });
     });
   }
@@ -170,10 +168,9 @@ export class Speaker {
       this.received.clear();
       this.#silent();
       const stopped = data.stopped === null || received === 0 ? null : { item: data.stopped, heard, received };
-      this.stopping.splice(0).forEach((resolve) => resolve(stopped));
+      this.stopping(stopped);
+      this.stopping = null;
     } else {
-      this.level = data.level;
-      this.peak = Math.max(this.peak, data.level);
       if (data.item !== null && data.item !== this.item && data.played > 0) {
         this.item = data.item;
         this.onbegan(data.item, performance.now() - data.played + this.latency);

@@ -10,7 +10,6 @@ class Capture extends AudioWorkletProcessor {
     this.resampler = new Resampler(sampleRate, RATE);
     this.frame = new Int16Array(FRAME);
     this.filled = 0;
-    this.energy = 0;
   }
 
   process([input]) {
@@ -21,7 +20,6 @@ class Capture extends AudioWorkletProcessor {
     }
     for (const sample of this.resampler.push(mono)) {
       const value = Math.max(-1, Math.min(1, sample));
-      this.energy += value * value;
       this.frame[this.filled] = Math.round(value * 32767);
       this.filled += 1;
       if (this.filled === FRAME) this.#send();
@@ -30,11 +28,9 @@ class Capture extends AudioWorkletProcessor {
   }
 
   #send() {
-    const level = Math.sqrt(this.energy / FRAME);
-    this.port.postMessage({ frame: this.frame.buffer, level }, [this.frame.buffer]);
+    this.port.postMessage({ frame: this.frame.buffer }, [this.frame.buffer]);
     this.frame = new Int16Array(FRAME);
     this.filled = 0;
-    this.energy = 0;
   }
 }
 

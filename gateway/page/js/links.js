@@ -17,11 +17,12 @@ import { audio } from "./audio.js";
 export class Refused extends Error {
   /**
    * @param {number} status of HTTP; 0: nobody answered
-   * @param {string} message
+   * @param {{message?: string, code?: string}} [error] in the gateway's words
    */
-  constructor(status, message) {
-    super(message);
+  constructor(status, error = {}) {
+    super(error.message ?? "");
     this.status = status;
+    this.code = error.code ?? "";
   }
 }
 
@@ -44,10 +45,10 @@ export async function ask(path, key) {
   try {
     response = await fetch(path, { headers: bearer(key), cache: "no-store" });
   } catch {
-    throw new Refused(0, "");
+    throw new Refused(0);
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, body.error?.message ?? response.statusText);
+  if (!response.ok) throw new Refused(response.status, body.error);
   return body;
 }
 
@@ -58,12 +59,19 @@ export async function ask(path, key) {
  * @returns {Promise<Link>}
  * @throws {Refused} status -1: it was refused, and a browser does not say why
  */
-export function openSocket({ key, model }, ends) {
+export async function openSocket({ key, model }, ends) {
   const url = address("/v1/realtime", model);
   url.protocol = url.protocol.replace("http", "ws");
   const protocols = ["realtime"];
   if (key) protocols.push(`openai-insecure-api-key.${key}`);
-  const socket = new WebSocket(url, protocols);
+  let socket;
+  try {
+    socket = new WebSocket(url, protocols);
+  } catch (error) {
+    // No subprotocol can be made of it, so it is no key.
+    if (error.name === "SyntaxError") throw new Refused(401);
+    throw error;
+  }
   const link = {
     kind: "websocket",
     analyser: null,
@@ -81,7 +89,7 @@ export function openSocket({ key, model }, ends) {
       socket.onclose = ({ code, reason }) => ends.closed({ code, reason });
       resolve(link);
     };
-    socket.onclose = ({ reason }) => reject(new Refused(-1, reason));
+    socket.onclose = () => reject(new Refused(-1));
     socket.onmessage = ({ data }) => ends.event(JSON.parse(data));
   });
 }
@@ -122,20 +130,25 @@ export async function openCall({ key, model, stream }, ends) {
   if (!response?.ok) {
     peer.close();
     const body = await response?.json().catch(() => ({}));
-    throw new Refused(response?.status ?? 0, body?.error?.message ?? "");
+    throw new Refused(response?.status ?? 0, body?.error);
   }
   const call = response.headers.get("Location");
   let over = false;
-  const close = () => {
-    if (over) return;
+  const release = () => {
     over = true;
     peer.close();
     sound.srcObject = null;
-    if (call) fetch(call, { method: "DELETE", headers: bearer(key), keepalive: true }).catch(() => {});
+  };
+  const close = async () => {
+    if (over) return;
+    over = true;
+    // Hung up first: a call whose connection has closed is not there any more.
+    if (call) await fetch(call, { method: "DELETE", headers: bearer(key), keepalive: true }).catch(() => {});
+    release();
   };
   const lost = () => {
     if (over) return;
-    close();
+    release();
     ends.closed({ code: 1006, reason: "" });
   };
   channel.onclose = lost;

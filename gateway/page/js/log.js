@@ -173,6 +173,14 @@ const folds = {
   "conversation.item.input_audio_transcription.failed": (log, { item_id, error }) => {
     log.put(item_id, "user", { done: true, mark: "failed", why: error?.message ?? "" });
   },
+  "conversation.item.retrieved": (log, { item }) => {
+    // The history keeps of an answer what was heard.
+    const entry = log.entry(item.id);
+    const part = item.content?.[0];
+    const heard = part?.transcript ?? part?.text;
+    if (entry?.mark !== "interrupted" || typeof heard !== "string") return;
+    log.put(item.id, entry.kind, { heard: heardOf(entry.text, heard) });
+  },
   "conversation.item.deleted": (log, { item_id }) => log.remove(item_id),
   "response.output_audio_transcript.delta": (log, { item_id, delta, response_id }) =>
     spoke(log, item_id, delta, response_id),
@@ -190,9 +198,7 @@ const folds = {
     for (const entry of entries) log.put(entry.id, entry.kind, { done: true });
     const last = entries.at(-1);
     if (response.status === "cancelled" && last) {
-      const told = response.output?.find(({ id }) => id === last.id)?.content?.[0]?.transcript;
-      const heard = typeof told === "string" && told.length < last.text.length ? heardOf(last.text, told) : null;
-      log.put(last.id, last.kind, { mark: "interrupted", heard });
+      log.put(last.id, last.kind, { mark: "interrupted" });
     } else if (response.status === "failed" || response.status === "incomplete") {
       log.put(last?.id ?? `${response.id}_${response.status}`, "assistant", {
         done: true, mark: response.status, why, response: response.id,

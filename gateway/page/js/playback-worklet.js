@@ -2,7 +2,7 @@
  * The answer's end on the audio thread: a bounded queue of samples that knows what was really played.
  *
  * In: {push: item, samples: ArrayBuffer (int16, 24 kHz)}, {end: item}, {stop: true}, {gain: 0..1}.
- * Out, every 20 ms: {item, played (ms of the item), level, waiting (ms)}; {drained: item} after an item's last sample;
+ * Out, every 20 ms: {item, played}, milliseconds of the item; {drained: item} after its last sample;
  * {stopped: item | null, played} once it is silent.
  */
 import { Resampler } from "./resample.js";
@@ -29,7 +29,6 @@ class Playback extends AudioWorkletProcessor {
     this.fade = 1;
     this.fading = 0;
     this.tail = 0;
-    this.energy = 0;
     this.counted = 0;
     this.port.onmessage = ({ data }) => this.#take(data);
   }
@@ -121,7 +120,6 @@ class Playback extends AudioWorkletProcessor {
         this.gain = Math.abs(way) <= glide ? this.target : this.gain + Math.sign(way) * glide;
       }
       left[i] = this.tail * this.gain * this.fade;
-      this.energy += left[i] * left[i];
       if (this.fading !== 0) {
         this.fade += this.fading;
         if (this.fade <= 0) {
@@ -140,10 +138,7 @@ class Playback extends AudioWorkletProcessor {
     this.port.postMessage({
       item: this.item,
       played: this.#milliseconds(),
-      level: Math.sqrt(this.energy / this.counted),
-      waiting: (this.waiting / sampleRate) * 1000,
     });
-    this.energy = 0;
     this.counted = 0;
   }
 }

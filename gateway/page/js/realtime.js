@@ -3,8 +3,8 @@
  *
  * @typedef {{kind: "connecting"}
  *   | {kind: "open"}
- *   | {kind: "waiting", why: "lost" | "moved" | "full", until: number}
- *   | {kind: "ended", why: "key" | "keyRefused" | "unreachable" | "said", reason: string}} Status
+ *   | {kind: "waiting", why: "lost" | "moved" | "full" | "unavailable", reason: string, until: number}
+ *   | {kind: "ended", why: "key" | "keyRefused" | "unreachable" | "said", reason: string, param: string}} Status
  */
 import { ask, openCall, openSocket, Refused } from "./links.js";
 
@@ -14,9 +14,17 @@ const STEADY = 5000;
 const POLICY = 1008;
 const FULL = 1013;
 const MOVE_ON = 1001;
+// Code of an error: the gateway is there, and what it needs is not.
+const UNAVAILABLE = "unavailable";
 // Codes of an `error` event after which the gateway closes for good, whatever the close code says.
 const FINAL = new Set(["session_expired", "rate_limit_exceeded", "insufficient_quota", "invalid_api_key"]);
+const LAST_WORDS = new Set([...FINAL, "service_unavailable"]);
 let eventNumber = 0;
+
+/** Whether an error says why the connection is about to be closed. */
+export function lastWords({ code }) {
+  return LAST_WORDS.has(code);
+}
 
 export class Realtime {
   /**
@@ -31,7 +39,10 @@ export class Realtime {
     this.wish = null;
     this.attempt = 0;
     this.wasOpen = false;
+    /** The last `error` event, which tells why a connection is closed. */
     this.last = null;
+    /** The gateway holds a conversation with us. */
+    this.held = false;
     this.timer = 0;
     this.turn = 0;
     this.openedAt = 0;
@@ -86,6 +97,7 @@ export class Realtime {
       closed: (closed) => turn === this.turn && this.#closed(closed),
     };
     this.last = null;
+    this.held = false;
     this.early = [];
     try {
       const open = wish.transport === "webrtc" ? openCall : openSocket;
@@ -95,9 +107,6 @@ export class Realtime {
         return;
       }
       this.link = link;
-      this.wasOpen = true;
-      this.openedAt = performance.now();
-      this.ends.status({ kind: "open" });
       this.early.splice(0).forEach((event) => this.#event(event));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -111,7 +120,14 @@ export class Realtime {
       return;
     }
     if (event.type === "error") this.last = event.error;
-    this.ends.event(event);
+    if (event.type === "session.created") {
+      this.held = true;
+      this.wasOpen = true;
+      this.openedAt = performance.now();
+      this.ends.status({ kind: "open" });
+    }
+    // What is said before there is a conversation is why there will be none.
+    if (this.held) this.ends.event(event);
   }
 
   /** Browsers do not say why a socket was refused; HTTP does. */
@@ -127,7 +143,7 @@ export class Realtime {
     if (status === 401 || status === 403) {
       this.#end(key ? "keyRefused" : "key", error.message);
     } else if (status === 429 || status === 503) {
-      this.#again("full");
+      this.#again(error.code === UNAVAILABLE ? "unavailable" : "full", error.message);
     } else if (status === 0 || status >= 500) {
       if (this.wasOpen) this.#again("lost");
       else this.#end("unreachable", error.message);
@@ -138,28 +154,29 @@ export class Realtime {
 
   #closed({ code, reason }) {
     this.link = null;
-    if (performance.now() - this.openedAt > STEADY) this.attempt = 0;
+    if (this.held && performance.now() - this.openedAt > STEADY) this.attempt = 0;
     const said = this.last?.message ?? reason;
-    if (code === FULL) this.#again("full");
+    if (code === FULL) this.#again(this.last?.code === UNAVAILABLE ? "unavailable" : "full", said);
     else if (code === MOVE_ON) this.#again("moved");
-    else if (code === POLICY || code === 1000 || FINAL.has(this.last?.code)) this.#end("said", said);
+    else if (code === POLICY || code === 1000 || FINAL.has(this.last?.code)) this.#end("said", said, this.last?.param);
     else this.#again("lost");
   }
 
-  #again(why) {
-    if (this.attempt >= WAITS.length) {
+  #again(why, reason = "") {
+    // A gateway that is there is worth waiting for.
+    if (this.attempt >= WAITS.length && why === "lost") {
       this.#end("unreachable", "");
       return;
     }
     // Many pages that lost one gateway must not come back in the same instant.
-    const wait = WAITS[this.attempt] * (0.8 + 0.4 * Math.random());
+    const wait = WAITS[Math.min(this.attempt, WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
     this.attempt += 1;
-    this.ends.status({ kind: "waiting", why, until: performance.now() + wait * 1000 });
+    this.ends.status({ kind: "waiting", why, reason, until: performance.now() + wait * 1000 });
     this.timer = window.setTimeout(() => this.#try(), wait * 1000);
   }
 
-  #end(why, reason) {
+  #end(why, reason, param = "") {
     this.close();
-    this.ends.status({ kind: "ended", why, reason });
+    this.ends.status({ kind: "ended", why, reason, param });
   }
 }

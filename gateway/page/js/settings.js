@@ -3,6 +3,7 @@ import { definitions } from "./tools.js";
 
 const PLACE = "antiphon.settings";
 const KEY = "antiphon.key";
+const DRAFT = "antiphon.draft";
 
 /**
  * @typedef {object} Choices
@@ -40,6 +41,14 @@ function stored() {
   }
 }
 
+function recall(place) {
+  try {
+    return sessionStorage.getItem(place);
+  } catch {
+    return null;
+  }
+}
+
 function keep(storage, place, value) {
   try {
     storage().setItem(place, value);
@@ -65,17 +74,23 @@ export class Settings {
     this.onchange(name);
   }
 
+  /** Until the tab is closed. */
   get key() {
-    try {
-      return sessionStorage.getItem(KEY) ?? this.secret ?? "";
-    } catch {
-      return this.secret ?? "";
-    }
+    return recall(KEY) ?? this.secret ?? "";
   }
 
   set key(value) {
     this.secret = value;
     keep(() => sessionStorage, KEY, value);
+  }
+
+  /** What is being typed; it outlives a reload. */
+  get draft() {
+    return recall(DRAFT) ?? "";
+  }
+
+  set draft(value) {
+    keep(() => sessionStorage, DRAFT, value);
   }
 }
 

@@ -195,20 +195,21 @@ export class Staff {
       if (ahead > 0) this.#hollow(at(bar.from), y, ahead, thick);
       if (bar.took > bar.ahead) context.fillRect(at(bar.from) + ahead, y, Math.max(3, rest), thick);
       context.globalAlpha = fade * eased;
-      this.#name(bar, at(bar.to), gap * (line + 1));
+      this.#name(bar, at(bar.from), at(bar.to), gap * (line + 1));
     });
     context.globalAlpha = 1;
   }
 
-  /** What a note is and how long, behind it. */
-  #name(bar, end, y) {
+  /** What a note is and how long: behind it, or before it where there is no room. */
+  #name(bar, start, end, y) {
     const { context, width, colors } = this;
     const name = strings.stages[bar.stage].name;
     const took = ` ${whole(bar.took)}`;
     context.font = `12px ${this.font}`;
     context.textBaseline = "middle";
     const size = context.measureText(name + took).width;
-    const x = Math.min(end + 8, width - size - 2);
+    const behind = end + 8 + size <= width;
+    const x = behind ? end + 8 : Math.max(4, start - size - 8);
     context.fillStyle = colors.paper;
     context.fillRect(x - 4, y - 7, size + 8, 14);
     context.fillStyle = colors.muted;

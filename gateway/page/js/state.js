@@ -15,7 +15,7 @@
  * @property {boolean} muted
  * @property {boolean} listens there is a microphone
  */
-import { fill, strings } from "./strings.js";
+import { fill, sentence, strings } from "./strings.js";
 
 /** @type {Facts} */
 export const NOTHING = {
@@ -31,7 +31,7 @@ export const NOTHING = {
  */
 export function stateOf(facts, choices, now) {
   const [name, hint, values] = choose(facts, choices, now);
-  return { name, title: strings.state[name], hint: facts.reason && name === "ended" ? facts.reason : fill(strings.hint[hint], values) };
+  return { name, title: strings.state[name], hint: fill(strings.hint[hint], values) };
 }
 
 function choose(facts, choices, now) {
@@ -43,13 +43,15 @@ function choose(facts, choices, now) {
     case "connecting":
       return ["connecting", "connecting", {}];
     case "waiting": {
-      const seconds = Math.ceil((facts.until - now) / 1000);
-      const name = facts.why === "full" ? "full" : "reconnecting";
-      return seconds > 0 ? [name, name, { seconds }] : [name, `${name}Now`, {}];
+      const seconds = Math.max(1, Math.ceil((facts.until - now) / 1000));
+      if (facts.why === "lost" || facts.why === "moved") return ["reconnecting", "reconnecting", { seconds }];
+      if (!facts.reason) return [facts.why, facts.why, { seconds }];
+      return [facts.why, "retry", { seconds, reason: sentence(facts.reason) }];
     }
     case "ended":
       if (facts.why === "key" || facts.why === "keyRefused") return ["key", facts.why, {}];
-      return facts.why === "unreachable" ? ["unreachable", "unreachable", {}] : ["ended", "ended", {}];
+      if (facts.why === "unreachable") return ["unreachable", "unreachable", {}];
+      return facts.reason ? ["ended", "said", { reason: sentence(facts.reason) }] : ["ended", "ended", {}];
     default:
       return open(facts, held);
   }

@@ -34,6 +34,7 @@ export const strings = {
     denied: "No microphone permission",
     missing: "No microphone",
     full: "Everyone is talking",
+    unavailable: "Not ready yet",
     key: "A key is needed",
     ended: "The conversation is over",
     unreachable: "Nobody answers",
@@ -52,15 +53,16 @@ export const strings = {
     speakingHeld: "Type or hold to talk, and it stops.",
     interrupted: "You have the word.",
     reconnecting: "The connection was lost. Trying again in {seconds} s; what was said is kept.",
-    reconnectingNow: "The connection was lost. Trying again now; what was said is kept.",
     denied: "Allow the microphone in the browser’s address bar and press again. Typing works without it.",
     missing: "No microphone was found. Plug one in and press again. Typing works without it.",
     insecure: "Browsers give the microphone to secure pages alone: use HTTPS, or localhost.",
     full: "This gateway holds as many conversations as it can. Trying again in {seconds} s.",
-    fullNow: "This gateway holds as many conversations as it can. Trying again now.",
+    unavailable: "Something that answers need is not there. Trying again in {seconds} s.",
+    retry: "{reason} Trying again in {seconds} s.",
     key: "This gateway asks for an API key. It is kept until this tab is closed.",
     keyRefused: "That key was not accepted. Check it and try again.",
     ended: "Press to begin a new one.",
+    said: "{reason}",
     unreachable: "The gateway cannot be reached. Is it running? Press to try again.",
   },
   talk: {
@@ -123,8 +125,8 @@ export const strings = {
     running: "running",
     reconnected: "The connection was lost and picked up again. Antiphon remembers what was said.",
     moved: "The gateway asked to move on; the conversation goes on.",
-    ended: "Conversation ended: {why}",
-    endedByYou: "Conversation ended.",
+    ended: "The conversation ended. {why}",
+    endedByYou: "The conversation ended.",
   },
   microphone: { lost: "The microphone was unplugged, or taken by something else." },
   hold: { short: "Hold it while you speak, and let go when you are done." },
@@ -156,6 +158,16 @@ export const strings = {
     saved: "Applied.",
   },
 };
+
+/**
+ * What a program said, as a sentence of its own.
+ * @param {string} text
+ */
+export function sentence(text) {
+  if (!text) return "";
+  const whole = text[0].toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}
 
 /**
  * Puts values into a sentence's places.

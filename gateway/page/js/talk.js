@@ -4,11 +4,11 @@
  * It owns the connection, the microphone and the speaker. The log tells what was said, `facts` how things stand.
  */
 import { Log } from "./log.js";
-import { Realtime } from "./realtime.js";
+import { lastWords, Realtime } from "./realtime.js";
 import { choiceOf, session } from "./settings.js";
 import { NOTHING } from "./state.js";
 import { Stopwatch } from "./stopwatch.js";
-import { fill, strings } from "./strings.js";
+import { fill, sentence, strings } from "./strings.js";
 import { Calls } from "./tools.js";
 import { Voices } from "./voices.js";
 
@@ -47,8 +47,8 @@ export class Talk {
       },
       began: (item, at) => {
         this.stopwatch.sounded(at);
-        this.log.put(item, "assistant", { ears: this.stopwatch.taken() });
         this.#stands({ thinking: false, speaking: true });
+        this.log.put(item, "assistant", { ears: this.stopwatch.taken() });
       },
       silent: () => this.#stands({ speaking: false }),
     });
@@ -106,14 +106,14 @@ export class Talk {
     this.held = performance.now();
     this.#interrupt();
     this.realtime.send({ type: "input_audio_buffer.clear" });
-    this.voices.microphone.mute(false);
+    this.#rest(false);
     this.#stands({ holding: true, hearing: true });
   }
 
   /** The button is let go. */
   letGo() {
     if (!this.facts.holding) return;
-    this.voices.microphone?.mute(true);
+    this.#rest(true);
     const long = performance.now() - this.held >= SHORTEST_HOLD;
     this.#stands({ holding: false, hearing: false, thinking: long });
     if (long) {
@@ -135,7 +135,7 @@ export class Talk {
       if (this.facts.link === "open") await this.#connect();
       return;
     }
-    if (name === "mode" && this.voices.microphone) this.mute(this.settings.now.mode === "push-to-talk");
+    if (name === "mode") this.#rest(this.settings.now.mode === "push-to-talk");
     if (this.facts.link === "open") this.#update();
   }
 
@@ -147,12 +147,19 @@ export class Talk {
   async #listen() {
     const microphone = await this.voices.listen();
     if (!microphone) {
-      this.mute(this.settings.now.mode === "push-to-talk");
+      this.#rest(this.settings.now.mode === "push-to-talk");
       this.#stands({ listens: true, microphone });
     } else {
       // A conversation that is under way goes on without; one that would only now begin does not.
       this.#stands({ microphone, ...(this.facts.link === "connecting" ? { link: "idle" } : {}) });
     }
+  }
+
+  /** Push to talk: nothing is said until the button is held. */
+  #rest(resting) {
+    const { microphone } = this.voices;
+    if (microphone) microphone.resting = resting;
+    this.mute(resting);
   }
 
   #heard(audio, at) {
@@ -193,11 +200,13 @@ export class Talk {
     } else if (status.kind === "waiting") {
       this.#silence();
       this.bridged = status.why === "moved" ? strings.entry.moved : strings.entry.reconnected;
-      this.#stands({ ...quiet, link: "waiting", why: status.why, until: status.until });
+      this.#stands({ ...quiet, link: "waiting", why: status.why, reason: status.reason, until: status.until });
     } else if (status.kind === "ended") {
       this.#close();
       this.#stands({ ...NOTHING, link: "ended", why: status.why, reason: status.reason });
-      if (status.why === "said") this.log.close(fill(strings.entry.ended, { why: status.reason }));
+      const choice = choiceOf(status.param);
+      if (choice) this.ends.refused(choice, status.reason);
+      else if (status.why === "said") this.log.close(fill(strings.entry.ended, { why: sentence(status.reason) }));
     } else {
       this.#stands({ ...quiet, link: "connecting", why: "", reason: "" });
     }
@@ -297,6 +306,7 @@ export class Talk {
       const entry = this.log.entry(item.id);
       if (entry?.mark === "waiting") this.log.put(item.id, "user", { mark: "" });
     },
+    "conversation.item.truncated": ({ item_id }) => this.#retrieve(item_id),
     "response.created": ({ response }) => {
       this.response = response.id;
       this.#stands({ thinking: true });
@@ -316,9 +326,17 @@ export class Talk {
     error: ({ error }) => this.#refused(error),
   };
 
-  #done({ id, status }) {
+  /** Ask what of an item the history keeps. */
+  #retrieve(item_id) {
+    this.sent.set(this.realtime.send({ type: "conversation.item.retrieve", item_id }), "quiet");
+  }
+
+  #done({ id, status, output }) {
     if (this.response === id) this.response = null;
-    if (status === "cancelled") this.#quieten();
+    if (status === "cancelled") {
+      this.#quieten();
+      for (const item of output) this.#retrieve(item.id);
+    }
     this.cut.delete(id);
     for (const { item_id, call_id, output } of this.calls.run(id, status)) {
       this.log.returned(item_id, output);
@@ -340,6 +358,6 @@ export class Talk {
     }
     if (what === "answer") this.#stands({ thinking: false });
     if (error.code === "conversation_already_has_active_response") this.wanted = true;
-    else this.log.notice(error.message);
+    else if (!lastWords(error)) this.log.notice(sentence(error.message));
   }
 }

@@ -1,21 +1,28 @@
-"""Conversations to look at: what the page's pictures show."""
+"""Conversations to look at."""
 
 from tests.browser.page.scripted import Conversation, waterfall
 
 
-async def chat(talk: Conversation) -> None:
-    """Three turns: a question, a tool, an interruption."""
-    await talk.began()
+async def france(talk: Conversation) -> None:
+    """A question and its answer."""
     await talk.said("What is", "What is the capital", "What is the capital of France?")
     await talk.answers(
         "The capital of France is Paris, on the river Seine.",
         waterfall(412, 104, 148, 61, saved=291),
-        seconds=0.3,
+        seconds=0.2,
     )
+
+
+async def dice(talk: Conversation) -> None:
+    """The model asks the page for something."""
     await talk.said("Roll two dice for me.")
     await talk.calls("roll_dice", '{"count": 2, "sides": 6}')
     await talk.until("response.create")
-    await talk.answers("There you go.", waterfall(388, 97, 402, 66, saved=240), 0.3)
+    await talk.answers("There you go.", waterfall(388, 97, 402, 66, saved=240), 0.2)
+
+
+async def bees(talk: Conversation) -> None:
+    """An answer that is interrupted."""
     await talk.said("And how do bees make honey?")
     text = (
         "Bees gather nectar from flowers and carry it home in their honey stomach. There they pass it on from"
@@ -34,7 +41,7 @@ async def trouble(talk: Conversation) -> None:
     await talk.answers(
         "Nothing much. It means that you have more honey than you asked for.",
         waterfall(620, 140, 1480, 90, 4, saved=410),
-        0.3,
+        0.2,
     )
     await talk.said("Say something.")
     await talk.fails("text to speech cannot be reached; is it running?")
@@ -46,5 +53,11 @@ async def trouble(talk: Conversation) -> None:
         "It is, in principle. "
         + "Long answers want room, and lines that break well. " * 6,
         waterfall(380, 120, 160, 70, saved=300),
-        0.3,
+        0.2,
     )
+
+
+async def everything(talk: Conversation) -> None:
+    """All of them."""
+    for scene in (france, dice, bees, trouble):
+        await scene(talk)

@@ -28,6 +28,8 @@ BUDGETS = {
     "gateway": 50,
 }
 
+FULL = "this gateway holds 4 conversations already; try another"
+
 Event = dict[str, Any]
 _numbers = itertools.count(1)
 
@@ -75,12 +77,14 @@ class Conversation:
         received: what the page sent, audio left out.
         audio: what came with ``input_audio_buffer.append``, since it was last cleared or committed.
         protocols: subprotocols that the page offered.
+        kept: what the history keeps of an item, once the page asks.
     """
 
     socket: web.WebSocketResponse
     protocols: list[str]
     received: list[Event] = field(default_factory=list)
     audio: bytearray = field(default_factory=bytearray)
+    kept: dict[str, str] = field(default_factory=dict)
     closed: bool = False
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
     _read: int = 0
@@ -98,6 +102,8 @@ class Conversation:
                     self.received.append(event)
                     if event["type"] == "input_audio_buffer.clear":
                         self.audio.clear()
+                    elif event["type"] == "conversation.item.retrieve":
+                        await self._retrieved(event["item_id"])
                 self._came.notify_all()
         async with self._came:
             self.closed = True
@@ -145,6 +151,13 @@ class Conversation:
             await self.send(
                 f"conversation.item.{what}", previous_item_id=None, item=item
             )
+
+    async def _retrieved(self, item: str) -> None:
+        """Tell what the history keeps of an answer, if the test has said that."""
+        if item in self.kept:
+            part = {"type": "output_audio", "transcript": self.kept[item]}
+            whole = {"id": item, "type": "message", "content": [part]}
+            await self.send("conversation.item.retrieved", item=whole)
 
     # --- the user ---
 
@@ -332,10 +345,13 @@ class ScriptedGateway:
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
         if self.key and f"openai-insecure-api-key.{self.key}" not in offered:
             raise web.HTTPUnauthorized
-        if self.full:
-            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(protocols=("realtime",))
         await socket.prepare(request)
+        if self.full:
+            error = {"code": "overloaded", "message": FULL}
+            await socket.send_json({"type": "error", "error": error})
+            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+            return socket
         conversation = Conversation(socket, offered)
         self._open.add(conversation)
         self._opened.put_nowait(conversation)

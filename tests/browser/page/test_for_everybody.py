@@ -66,8 +66,8 @@ WIDE = "document.documentElement.scrollWidth > window.innerWidth"
 async def filled(page: Page, gateway: ScriptedGateway) -> None:
     await page.click("#talk")
     talk = await gateway.conversation()
-    await scenes.chat(talk)
-    await scenes.trouble(talk)
+    await talk.began()
+    await scenes.everything(talk)
     await expect(page.locator(".waterfall")).to_have_count(5)
     await page.locator("summary").first.click()
 
