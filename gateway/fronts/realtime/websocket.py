@@ -79,7 +79,13 @@ class RealtimeWebSocket:
             raise InvalidArgument("", "this address takes WebSocket connections")
         await socket.prepare(request)
         code, reason = await self._serve(request, socket, caller)
-        await socket.close(code=code, message=_shortened(reason))
+        try:
+            async with asyncio.timeout(2 * CLOSE_SECONDS):
+                await socket.close(code=code, message=_shortened(reason))
+        except TimeoutError:
+            # It has stopped reading, and so would never hear of it.
+            if request.transport is not None:
+                request.transport.abort()
         return socket
 
     async def _serve(

@@ -184,6 +184,20 @@ async def test_a_client_that_reads_nothing_keeps_nobody_else_waiting(
         await asking
 
 
+async def test_a_client_that_stops_reading_is_let_go(
+    gateway: RunningRealtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.fronts.realtime.connection.STUCK_SECONDS", 0.5)
+    monkeypatch.setattr("gateway.fronts.realtime.websocket.CLOSE_SECONDS", 0.2)
+    async with connected(gateway) as deaf:
+        await deaf.write("x" * 30_000)
+        item = (await deaf.until("conversation.item.done"))["item"]["id"]
+        for _ in range(380):
+            await deaf.send("conversation.item.retrieve", item_id=item)
+        async with asyncio.timeout(10):
+            await gateway.admission.idle()
+
+
 async def test_a_client_names_the_subprotocol_that_it_speaks(
     gateway: RunningRealtime,
 ) -> None:
