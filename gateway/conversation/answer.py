@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gateway.conversation import commands as c
+from gateway.conversation import events as e
 from gateway.conversation.clocks import PlaybackClock
-from gateway.conversation.events import AudioSpoken
 from gateway.conversation.prompt import Message
 from gateway.conversation.values import (
+    Failure,
     Finish,
     Policy,
     Ref,
@@ -23,6 +24,12 @@ from gateway.conversation.values import (
     Wish,
 )
 from gateway.conversation.waterfall import Stopwatch
+
+Writing = e.TextWritten | e.ToolCalled | e.ReplyWritten
+Speaking = e.ClauseTaken | e.AudioSpoken | e.MarkSpoken | e.ReplySpoken
+
+DEADLINE_EXCEEDED = 4
+"""Number of the gRPC status code for a stage that took too long."""
 
 _END_SLACK = 1e-6
 """Seconds; keeps rounding from holding an answer open for ever."""
@@ -92,7 +99,7 @@ class Answer:
     _told: list[c.Notice] = field(default_factory=list)
     _handed: int = 0
     _finished: bool = False
-    _door: deque[AudioSpoken] = field(default_factory=deque)
+    _door: deque[e.AudioSpoken] = field(default_factory=deque)
     _behind_door: float = 0.0
     _taken: int = 0
 
@@ -121,6 +128,29 @@ class Answer:
         return self.usage.completion or self.pieces
 
     # --- what the stages say ------------------------------------------------------------------------------
+
+    def take_writing(self, event: Writing, now: float) -> list[c.Command]:
+        """The model wrote something; returns what is to be done about it."""
+        match event:
+            case e.TextWritten(_, text):
+                return self.write(text, now)
+            case e.ToolCalled(_, call):
+                self.call(call)
+                return []
+            case e.ReplyWritten(_, usage, finish):
+                return self.end_writing(usage, finish)
+
+    def take_speech(self, event: Speaking, now: float) -> None:
+        """The voice spoke."""
+        match event:
+            case e.ClauseTaken(_, end):
+                self.clause(end, now)
+            case e.AudioSpoken():
+                self.hold(event, now)
+            case e.MarkSpoken(_, characters, at):
+                self.playback.mark(characters, at)
+            case e.ReplySpoken():
+                self.spoken = True
 
     def write(self, text: str, now: float) -> list[c.Command]:
         """The model wrote another piece; returns what is to be done about it."""
@@ -182,7 +212,7 @@ class Answer:
         if self.stopwatch.clause_at is None:
             self.stopwatch.clause_at = now
 
-    def hold(self, audio: AudioSpoken, now: float) -> None:
+    def hold(self, audio: e.AudioSpoken, now: float) -> None:
         """Audio came from the voice."""
         self.since = now
         if self.stopwatch.audio_at is None:
@@ -194,9 +224,9 @@ class Answer:
 
     # --- what leaves, and what has been heard -------------------------------------------------------------
 
-    def release(self, now: float) -> list[AudioSpoken]:
+    def release(self, now: float) -> list[e.AudioSpoken]:
         """What may leave now: all that begins less than the policy's lead ahead of what has been heard."""
-        let_out: list[AudioSpoken] = []
+        let_out: list[e.AudioSpoken] = []
         while (
             self.decided
             and self._door
@@ -256,6 +286,15 @@ class Answer:
                 return self.since + self.policy.tts_timeout
             case None:
                 return None
+
+    def overdue(self, now: float) -> Failure | None:
+        """What there is to say of the stage that it has waited for in vain; None if it has not."""
+        due, waits = self.overdue_at(), self.waits()
+        if due is None or waits is None or now < due:
+            return None
+        stage: Stage = waits.value
+        problem = f"{stage.value} took too long to answer"
+        return Failure(stage, DEADLINE_EXCEEDED, problem)
 
     def wake_at(self, now: float) -> float | None:
         """When something happens to it without anybody saying so."""

@@ -1,13 +1,13 @@
 """The assistant's side of a conversation: the answer being given, the draft of the one to come, and what nobody answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.answer import Answer
+from gateway.conversation.answer import Answer, Speaking, Writing
 from gateway.conversation.context import TooLong
 from gateway.conversation.drafts import Drafts
+from gateway.conversation.ear import Said
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
 from gateway.conversation.prompt import Message
 from gateway.conversation.spoken import Spoken
@@ -25,27 +25,6 @@ from gateway.conversation.values import (
     Wish,
 )
 from gateway.conversation.waterfall import Stopwatch
-
-DEADLINE_EXCEEDED = 4
-"""Number of the gRPC status code for a stage that took too long."""
-
-Writing = e.TextWritten | e.ToolCalled | e.ReplyWritten
-Speaking = e.ClauseTaken | e.AudioSpoken | e.MarkSpoken | e.ReplySpoken
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An utterance that has become a turn.
-
-    Attributes:
-        utterance: the revision that it was transcribed for.
-        item: of the history.
-        since: position where it began.
-    """
-
-    utterance: Ref
-    item: str
-    since: float
 
 
 class Answering:
@@ -150,9 +129,8 @@ class Answering:
             stopwatch: the turn's instants so far.
             now: on the driver's clock.
         """
-        draft = self.draft
-        if draft is not None and transcript is not None and not self.unanswered:
-            self._adopt(draft, said, transcript, stopwatch, now)
+        if self.draft is not None and transcript is not None and not self.unanswered:
+            self._adopt(self._drafts.use(said, stopwatch, now), transcript)
             return
         self.drop_draft(Speculated.SUPERSEDED)
         answer = Answer(
@@ -178,27 +156,10 @@ class Answering:
         elif transcript is not None:
             self._hear(answer, transcript, now)
 
-    def _adopt(
-        self,
-        draft: Answer,
-        said: Said,
-        transcript: Transcript,
-        stopwatch: Stopwatch,
-        now: float,
-    ) -> None:
-        draft.decided = True
-        draft.said = said.item
-        # Whoever had all that a draft may have was waiting for the turn, not the turn for them.
-        draft.since = now
-        draft.stopwatch = replace(
-            draft.stopwatch,
-            speech_ended_at=stopwatch.speech_ended_at,
-            due_at=stopwatch.due_at,
-        )
+    def _adopt(self, draft: Answer, transcript: Transcript) -> None:
         self._count(draft)
         self.answer = draft
         self._telling.heard(draft, transcript, beside=False)
-        self._drafts.use()
         self._understand()
         self._telling.responding(draft)
         self._telling.reply(draft)
@@ -348,31 +309,15 @@ class Answering:
     def on_writing(self, event: Writing, now: float) -> None:
         """The model wrote something."""
         answer = self._working(event.ref)
-        if answer is None or answer.written:
-            return
-        match event:
-            case e.TextWritten(_, text):
-                self._out += answer.write(text, now)
-            case e.ToolCalled(_, call):
-                answer.call(call)
-            case e.ReplyWritten(_, usage, finish):
-                self._out += answer.end_writing(usage, finish)
-        self._telling.reply(answer)
+        if answer is not None and not answer.written:
+            self._out += answer.take_writing(event, now)
+            self._telling.reply(answer)
 
     def on_speaking(self, event: Speaking, now: float) -> None:
         """The voice spoke."""
         answer = self._working(event.ref)
-        if answer is None or answer.spoken or not answer.voiced:
-            return
-        match event:
-            case e.ClauseTaken(_, end):
-                answer.clause(end, now)
-            case e.AudioSpoken():
-                answer.hold(event, now)
-            case e.MarkSpoken(_, characters, at):
-                answer.playback.mark(characters, at)
-            case e.ReplySpoken():
-                answer.spoken = True
+        if answer is not None and answer.voiced and not answer.spoken:
+            answer.take_speech(event, now)
 
     def on_failure(self, event: e.StageFailed, now: float) -> None:
         """A stage gave up; on a draft that costs nothing but time."""
@@ -389,10 +334,10 @@ class Answering:
     def advance(self, now: float) -> None:
         """Let out what is due, end what is over, give up what takes too long."""
         draft, answer = self.draft, self.answer
-        if draft is not None and _overdue(draft, now) is not None:
+        if draft is not None and draft.overdue(now) is not None:
             self.drop_draft(Speculated.FAILED)
         for unanswered in list(self.unanswered):
-            if (failure := _overdue(unanswered, now)) is not None:
+            if (failure := unanswered.overdue(now)) is not None:
                 self._give_up(unanswered, Outcome.FAILED, now, failure)
         if answer is None:
             return
@@ -404,7 +349,7 @@ class Answering:
             )
         if answer.played_out(now):
             self._finish(answer, now)
-        elif (failure := _overdue(answer, now)) is not None:
+        elif (failure := answer.overdue(now)) is not None:
             self.fail(failure, now)
 
     def wake_at(self, now: float) -> float | None:
@@ -489,12 +434,3 @@ class Answering:
         anew = self._memory.anew(asked)
         if anew is not None:
             self._out.append(c.Prepare(anew, False))
-
-
-def _overdue(answer: Answer, now: float) -> Failure | None:
-    """What there is to say of the stage that an answer has waited for in vain; None if it has not."""
-    due, waits = answer.overdue_at(), answer.waits()
-    if due is None or waits is None or now < due:
-        return None
-    stage: Stage = waits.value
-    return Failure(stage, DEADLINE_EXCEEDED, f"{stage.value} took too long to answer")

@@ -1,9 +1,11 @@
 """The answer to what the user has said so far, in case they are done: made ahead, and kept to itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.conversation import commands as c
 from gateway.conversation.answer import Answer
+from gateway.conversation.ear import Said
 from gateway.conversation.memory import Memory
 from gateway.conversation.values import Policy, Ref, Speculated, Transcript
 from gateway.conversation.waterfall import Stopwatch
@@ -75,11 +77,27 @@ class Drafts:
             self._out.append(c.CancelReply(draft.ref))
             self._note(draft, outcome)
 
-    def use(self) -> None:
-        """The draft is the answer."""
+    def use(self, said: Said, stopwatch: Stopwatch, now: float) -> Answer:
+        """The draft is the answer to what was said; returns it.
+
+        Args:
+            said: what it answers.
+            stopwatch: the turn's instants so far.
+            now: on the driver's clock.
+        """
         draft, self.draft = self.draft, None
         assert draft is not None
+        draft.decided = True
+        draft.said = said.item
+        # Whoever had all that a draft may have was waiting for the turn, not the turn for them.
+        draft.since = now
+        draft.stopwatch = replace(
+            draft.stopwatch,
+            speech_ended_at=stopwatch.speech_ended_at,
+            due_at=stopwatch.due_at,
+        )
         self._note(draft, Speculated.USED)
+        return draft
 
     def turn_decided(self) -> None:
         """What is made from now on is for the next turn."""

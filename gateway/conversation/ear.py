@@ -68,6 +68,21 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """An utterance that has become a turn.
+
+    Attributes:
+        utterance: the revision that it was transcribed for.
+        item: of the history.
+        since: position where it began.
+    """
+
+    utterance: Ref
+    item: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """Speech that is not an utterance yet: it may be a cough into an answer.
 

@@ -2,25 +2,22 @@
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.answering import Answering, Said
+from gateway.conversation.answering import Answering
 from gateway.conversation.backchannels import says_something
 from gateway.conversation.clocks import InputClock
-from gateway.conversation.ear import Ear, Pause, Utterance
+from gateway.conversation.ear import Ear, Pause, Said, Utterance
+from gateway.conversation.floor import Floor
 from gateway.conversation.judging import Judge
 from gateway.conversation.memory import Memory
 from gateway.conversation.values import (
     Endpointing,
     Interrupt,
-    Outcome,
     Policy,
     Refusal,
     Speculated,
     State,
 )
 from gateway.conversation.waterfall import Stopwatch
-
-CUT_OFF = 1.0
-"""Seconds of an answer; whoever speaks before they have heard so much of it was not done, most likely."""
 
 LATE = 0.3
 """Seconds by which voice activity notices the end of a voice late, at most, and a little more."""
@@ -61,10 +58,9 @@ class Listening:
         self._ear = Ear()
         self._clock = InputClock()
         self._judge = Judge(policy, self._ear, answering)
-        self._interrupted = False
+        patience = self._judge.patience
+        self._floor = Floor(policy, self._ear, answering, patience, out)
         self._arrived: float | None = None
-        self._cut_off = False
-        self._learnt_from = 0
         self._taken = 0.0
 
     @property
@@ -75,7 +71,7 @@ class Listening:
             return None
         if utterance.pause is not None:
             return State.POISED
-        return State.INTERRUPTED if self._interrupted else State.HEARING
+        return State.INTERRUPTED if self._floor.interrupted else State.HEARING
 
     @property
     def speaking(self) -> bool:
@@ -114,7 +110,7 @@ class Listening:
         """From now on, this is when it is whose turn."""
         before, kept = self._policy.turns.endpointing, self.needed_from
         buffering = self.buffering
-        self._policy = self._judge.policy = policy
+        self._policy = self._judge.policy = self._floor.policy = policy
         if self.buffering and not buffering:
             self._taken = max(self._taken, kept)
         utterance = self._ear.utterance
@@ -178,11 +174,10 @@ class Listening:
         utterance = self._open(
             voice.start if start is None else start, audible and not at_once
         )
-        if not utterance.aside:
-            self._take_floor(utterance, voice.start, now)
-        elif answer is not None and interrupt is not Interrupt.LISTEN:
-            utterance.ducked = True
-            self._out.append(c.TellDucked(answer.ref.turn, True))
+        if utterance.aside:
+            self._floor.duck(utterance)
+        else:
+            self._floor.take(utterance, voice.start, now)
         self._transcribe(utterance)
 
     def _open(self, start: float, aside: bool) -> Utterance:
@@ -199,48 +194,6 @@ class Listening:
     def _transcribe(self, utterance: Utterance) -> None:
         wanted = self._policy.partials or self._policy.prefill or utterance.aside
         self._out.append(c.Transcribe(utterance.ref, utterance.audio_from, wanted))
-
-    def _take_floor(self, utterance: Utterance, at: float, now: float) -> None:
-        """It is the user's turn, by a voice that began at ``at``; an answer in progress is interrupted."""
-        cut = self._answering.cut(Outcome.INTERRUPTED, now)
-        self._interrupted = cut is not None
-        if cut is not None and cut.opened and not cut.begun and self._policy.respond:
-            self._answering.owed = True
-        self._cut_off = cut is not None and cut.playback.heard(now) < CUT_OFF
-        self._announce(utterance, at)
-
-    def _announce(self, utterance: Utterance, at: float) -> None:
-        """The user says something."""
-        answer = self._answering.answer
-        if utterance.ducked and answer is not None:
-            self._out.append(c.TellDucked(answer.ref.turn, False))
-        utterance.aside = utterance.ducked = False
-        utterance.announced = True
-        self._out.append(c.TellSpeechStarted(at, utterance.item))
-        if utterance.pause is not None and utterance.paused is not None:
-            self._out.append(c.TellSpeechStopped(utterance.paused))
-
-    def _count(self, utterance: Utterance, now: float) -> None:
-        """What was said into an answer is more than an aside: it stops the answer, if it may."""
-        listen = self._policy.turns.interrupt is Interrupt.LISTEN
-        if listen and self._answering.answer is not None:
-            self._announce(utterance, utterance.start)
-        else:
-            self._take_floor(utterance, utterance.start, now)
-
-    def _learn(self) -> None:
-        """The user said something: were they cut off by the last answer to their words, or did they listen to it?"""
-        ended, cut_off = self._answering.ended, self._cut_off
-        self._cut_off = False
-        if ended is None or ended.said_from is None:
-            return
-        if ended.ref.turn == self._learnt_from:
-            return
-        self._learnt_from = ended.ref.turn
-        if cut_off:
-            self._judge.patience.cut_off()
-        else:
-            self._judge.patience.smooth()
 
     def _pause(self, now: float) -> None:
         """Take a checkpoint when the utterance pauses."""
@@ -295,9 +248,9 @@ class Listening:
                     if not says_something(transcript.text):
                         self.forget()
                         return
-                    self._count(utterance, now)
+                    self._floor.count(utterance, now)
                 if transcript.text.strip():
-                    self._learn()
+                    self._floor.learn()
                 self._speculate(utterance, pause, pause.asked_at, now)
 
     def _on_partial(
@@ -305,7 +258,7 @@ class Listening:
     ) -> None:
         if utterance.aside:
             if says_something(text, so_far=True):
-                self._count(utterance, now)
+                self._floor.count(utterance, now)
             return
         if self._policy.partials:
             self._out.append(c.TellPartial(text, stable, utterance.item))
@@ -347,14 +300,13 @@ class Listening:
 
     def forget(self) -> None:
         """Drop the utterance under way, and all that was made of it."""
-        utterance, answer = self._ear.utterance, self._answering.answer
+        utterance = self._ear.utterance
         if utterance is not None:
             self._answering.drop_draft(Speculated.FORGOTTEN)
             self._out.append(c.CancelTranscribe(utterance.ref))
             self._ear.close()
-            if utterance.ducked and answer is not None:
-                self._out.append(c.TellDucked(answer.ref.turn, False))
-        self._interrupted = False
+            self._floor.raise_again(utterance)
+        self._floor.interrupted = False
 
     # --- the end of the user's turn -----------------------------------------------------------------------
 
@@ -374,15 +326,11 @@ class Listening:
         utterance = self._ear.utterance
         if utterance is None or not utterance.aside:
             return
-        interrupt = self._policy.turns.interrupt
-        long = self._ear.voiced() >= self._policy.interrupt_after
-        if (
-            self._answering.answer is None
-            or interrupt is Interrupt.ALWAYS
-            or (interrupt is Interrupt.SPEECH and long)
+        if self._floor.grows(utterance):
+            self._floor.take(utterance, utterance.start, now)
+        elif self._policy.turns.interrupt is Interrupt.NEVER or self._judge.hopeless(
+            utterance, now
         ):
-            self._take_floor(utterance, utterance.start, now)
-        elif interrupt is Interrupt.NEVER or self._judge.hopeless(utterance, now):
             self.forget()
 
     def wake_at(self) -> float | None:
@@ -394,7 +342,7 @@ class Listening:
         utterance = self._ear.utterance
         if utterance is not None:
             if utterance.aside:
-                self._count(utterance, now)
+                self._floor.count(utterance, now)
             self._decide(now, now)
         elif self.buffering:
             self._take_buffer(now)
@@ -435,10 +383,10 @@ class Listening:
         ended_at = self._clock.instant(ended)
         # All audio since the checkpoint was held back: its transcript is the final one.
         transcript = pause.transcript if pause is not None else None
-        self._interrupted = False
+        self._floor.interrupted = False
         self._taken = self._ear.heard
         if transcript is None:
-            self._learn()
+            self._floor.learn()
         failed = self._judge.failed if transcript is None else None
         item = utterance.item
         self._memory.user_speaks(item)
