@@ -15,11 +15,17 @@ CAPACITY = 1024
 ROOM = 256
 """Events that may wait when the next one of the client's is read: whoever asks for much has to read the answers."""
 
+ROOM_CHARACTERS = 1024 * 1024
+"""Likewise, in all; an item with a picture has millions."""
+
 _JOINED = (
     "response.output_text.delta",
     "response.output_audio_transcript.delta",
 )
 """Pieces of text that are as good in one event as in two."""
+
+_LONG = ("text", "transcript", "image_url")
+"""Fields of a part of content that can be long."""
 
 
 class Outbox:
@@ -27,6 +33,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: deque[Event | Ending] = deque()
+        self._characters = 0
         self._more = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -37,6 +44,7 @@ class Outbox:
     def put(self, event: Event) -> None:
         """One more event; never blocks. It gets its ``event_id`` here."""
         last = self._waiting[-1] if self._waiting else None
+        self._characters += _characters(event)
         if isinstance(last, dict) and _same_text(last, event):
             last["delta"] += event["delta"]
         elif len(self._waiting) < CAPACITY:
@@ -48,7 +56,7 @@ class Outbox:
                     f"the client has not read {CAPACITY} events; read them as they come"
                 )
             )
-        if len(self._waiting) >= ROOM:
+        if len(self._waiting) >= ROOM or self._characters >= ROOM_CHARACTERS:
             self._room.clear()
         self._more.set()
 
@@ -67,7 +75,9 @@ class Outbox:
             self._more.clear()
             await self._more.wait()
         event = self._waiting.popleft()
-        if len(self._waiting) < ROOM:
+        if isinstance(event, dict):
+            self._characters -= _characters(event)
+        if len(self._waiting) < ROOM and self._characters < ROOM_CHARACTERS:
             self._room.set()
         return event
 
@@ -86,6 +96,13 @@ class Outbox:
         await self._failed.wait()
         assert self._failure is not None
         raise self._failure
+
+
+def _characters(event: Event) -> int:
+    """Of what can be long in an event."""
+    parts = event.get("item", {}).get("content", ())
+    texts = (part.get(name) for part in parts for name in _LONG)
+    return len(event.get("delta", "")) + sum(len(text) for text in texts if text)
 
 
 def _same_text(last: Event, event: Event) -> bool:

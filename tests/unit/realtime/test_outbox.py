@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.conversation.values import Ending
-from gateway.fronts.realtime.outbox import CAPACITY, ROOM, Outbox
+from gateway.fronts.realtime.outbox import CAPACITY, ROOM, ROOM_CHARACTERS, Outbox
 from services.runtime.errors import TooMuch
 
 TEXT = "response.output_text.delta"
@@ -54,6 +54,20 @@ async def test_there_is_room_again_once_most_was_read() -> None:
     assert not waiting.done()
     await outbox.next()
     await waiting
+
+
+async def test_pictures_take_the_room_of_many_events() -> None:
+    outbox = Outbox()
+    picture = {"type": "input_image", "image_url": "x" * ROOM_CHARACTERS}
+    outbox.put(event(item={"content": [picture]}))
+    outbox.put(event(TEXT, item_id="a", delta="one "))
+    outbox.put(event(TEXT, item_id="a", delta="two"))
+    waiting = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await outbox.next()
+    await waiting
+    await outbox.next()
 
 
 async def test_the_first_reason_counts() -> None:
