@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from services.runtime.errors import EngineError
-from tests.fakes.running_realtime import Client
-from tests.fakes.stages import Script
+from tests.fakes.running_realtime import FORMAT, Client
+from tests.fakes.stages import FRAME, Script, spoken_text
 
 
 async def asked_for(client: Client, **response: object) -> dict[str, object]:
@@ -48,6 +48,21 @@ async def test_a_wish_is_for_one_response_alone(client: Client, script: Script) 
     response = await asked_for(client)
     assert response["output_modalities"] == ["audio"] and response["metadata"] is None
     assert prompt(script)[0] != "Be kind."
+
+
+async def test_one_response_may_sound_otherwise(client: Client, script: Script) -> None:
+    script.write = lambda _request: ["Hi."]
+    await client.write("hello")
+    pcmu = {"format": {"type": "audio/pcmu"}}
+    response = await asked_for(client, audio={"output": pcmu})
+    assert response["audio"]["output"]["format"]["type"] == "audio/pcmu"
+    assert script.voiced[-1].format.sample_rate == 8_000
+    assert len(client.audio()) == 3 * FRAME
+    client.got.clear()
+    await client.write("again")
+    response = await asked_for(client)
+    assert response["audio"]["output"]["format"] == FORMAT
+    assert len(client.audio()) == 2 * 3 * FRAME
 
 
 async def test_a_second_response_is_refused_while_one_is_active(
@@ -132,6 +147,30 @@ async def test_a_response_beside_the_conversation_leaves_nothing_behind(
     assert not client.all("conversation.item.added")
     await asked_for(client)
     assert prompt(script)[1:] == ["hello"]
+
+
+async def test_it_may_be_spoken(client: Client, script: Script) -> None:
+    script.write = lambda _request: ["Aside."]
+    await beside(client, input=[text("?")], output_modalities=["audio"])
+    response = (await client.until("response.done"))["response"]
+    assert response["output"][0]["content"][0]["transcript"] == "Aside."
+    assert spoken_text(client.audio()) == "Aside."
+
+
+async def test_a_stage_that_fails_it_leaves_the_conversation_as_it_is(
+    client: Client, script: Script
+) -> None:
+    def fail() -> None:
+        raise EngineError("out of order")
+
+    script.before_writing = fail
+    await beside(client, input=[text("?")])
+    response = (await client.until("response.done"))["response"]
+    assert response["status"] == "failed"
+    script.before_writing = lambda: None
+    script.write = lambda _request: ["Hi."]
+    await client.write("hello")
+    assert (await asked_for(client))["status"] == "completed"
 
 
 async def test_it_may_read_items_of_the_conversation(
