@@ -65,7 +65,7 @@ class IncomingAudio:
     def tap(self, receiver: RTCRtpReceiver) -> None:
         """Take a receiver's packets as they come.
 
-        aiortc's own buffer holds 80 ms of audio back, and 320 ms from the first lost packet on; a user waits for all of
+        aiortc's own buffer holds 80 ms of audio back, and 280 ms from the first lost packet on; a user waits for all of
         it. It has no way to be told otherwise, so this takes its place.
         """
         if not hasattr(receiver, _JITTER_BUFFER):
