@@ -127,6 +127,22 @@ async def test_who_works_for_an_interrupted_answer_is_cancelled_and_nothing_of_i
     assert spoken_text(client.audio(turn=2)) == "Yes."
 
 
+async def test_what_is_said_into_an_answer_that_goes_on_is_heard_and_read_with_the_next(
+    gateway: RunningGateway, script: Script
+) -> None:
+    client = await asked_and_answering(gateway, pb.INTERRUPT_POLICY_LISTEN)
+    await client.say(saying("I knew that already") + silence(0.6))
+    heard = (await client.until("turn_ended")).turn_ended
+    assert (heard.turn, heard.outcome) == (2, pb.TURN_OUTCOME_HEARD)
+    answered = (await client.until("turn_ended")).turn_ended
+    assert (answered.turn, answered.heard_text) == (1, LONG)
+    assert "reply_ducked" not in client.kinds()
+    script.write = lambda _request: ["Yes."]
+    await client.send(text={"text": "Go on.", "respond": True})
+    await client.until("turn_ended")
+    assert prompt(script.requests[-1])[1:] == [LONG, "I knew that already Go on."]
+
+
 async def test_an_interrupted_answer_leaves_the_upstream_connection(
     script: Script,
 ) -> None:

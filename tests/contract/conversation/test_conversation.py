@@ -59,7 +59,40 @@ async def test_half_close_finishes_the_turn_in_progress(
     ended = await client.until("ended")
     assert "turn_ended" in client.kinds()
     assert ended.ended.turns == 1
+    assert ended.ended.ending == pb.CONVERSATION_ENDING_CLIENT
     assert await client.next() is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "ending"),
+    [
+        ({"longest_silence": 0.2}, pb.CONVERSATION_ENDING_IDLE),
+        ({"longest_conversation": 0.2}, pb.CONVERSATION_ENDING_TOO_LONG),
+    ],
+)
+async def test_a_conversation_that_nobody_ends_says_why_it_ended(
+    script: Script,
+    settings: dict[str, float],
+    ending: pb.ConversationEnding,
+) -> None:
+    async with serving(script) as stages, running(stages, **settings) as gateway:
+        client = await Client.open(gateway)
+        assert (await client.until("ended")).ended.ending == ending
+        assert await client.next() is None
+
+
+async def test_a_conversation_that_lasts_too_long_is_answered_to_its_end(
+    script: Script,
+) -> None:
+    async with (
+        serving(script) as stages,
+        running(stages, longest_conversation=0.4) as gateway,
+    ):
+        client = await Client.open(gateway)
+        ended = await ask(client)
+        assert ended.outcome == pb.TURN_OUTCOME_ANSWERED
+        closed = (await client.until("ended")).ended
+    assert closed.ending == pb.CONVERSATION_ENDING_TOO_LONG
 
 
 async def test_history_reaches_the_model_whole(
