@@ -1,6 +1,6 @@
 /** What has been said, on the page. */
 import { make } from "./dom.js";
-import { fill, sentence, strings } from "./strings.js";
+import { fill, strings } from "./strings.js";
 import { drawing } from "./waterfall.js";
 
 // The end of the page counts as reached this near to it.
@@ -99,10 +99,10 @@ function noteOf({ kind, mark, why, text }) {
     case "waiting":
       return strings.entry.waiting;
     case "failed":
-      if (kind === "user") return fill(strings.entry.noTranscript, { why: sentence(why) });
-      return fill(text ? strings.entry.incomplete : strings.entry.failed, { why: sentence(why) });
+      if (kind === "user") return fill(strings.entry.noTranscript, { why });
+      return fill(text ? strings.entry.incomplete : strings.entry.failed, { why });
     case "incomplete":
-      return fill(strings.entry.incomplete, { why: sentence(why) });
+      return fill(strings.entry.incomplete, { why });
     case "empty":
       return strings.entry.nothing;
     default:
