@@ -7,6 +7,7 @@ at 0.42.
 """
 
 import av
+import av.filter
 import numpy as np
 import numpy.typing as npt
 
@@ -24,15 +25,11 @@ class Resampler:
     def __init__(self, source: int, target: int) -> None:
         self._source = source
         self._position = 0
-        self._resampler = (
-            None
-            if source == target
-            else av.AudioResampler(format="s16", layout="mono", rate=target)
-        )
+        self._graph = None if source == target else _graph(source, target)
 
     def push(self, samples: Samples) -> Samples:
         """The next samples, ``int16 [n]``; returns what can be told of them so far, ``int16 [m]``."""
-        if self._resampler is None or not len(samples):
+        if self._graph is None or not len(samples):
             return samples
         contiguous = np.ascontiguousarray(samples, np.int16)
         frame = av.AudioFrame.from_ndarray(
@@ -41,18 +38,48 @@ class Resampler:
         frame.sample_rate = self._source
         frame.pts = self._position
         self._position += len(samples)
-        return _joined(self._resampler.resample(frame))
+        self._graph.push(frame)
+        return _pulled(self._graph)
 
     def flush(self) -> Samples:
         """What was held back; nothing may be pushed after it."""
-        if self._resampler is None or not self._position:
+        if self._graph is None or not self._position:
             return np.zeros(0, np.int16)
-        return _joined(self._resampler.resample(None))
+        self._graph.push(None)
+        return _pulled(self._graph)
 
 
-def _joined(frames: list[av.AudioFrame]) -> Samples:
-    if not frames:
-        return np.zeros(0, np.int16)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(
-        np.int16, copy=False
+def _graph(source: int, target: int) -> av.filter.Graph:
+    """What resamples.
+
+    As `av.AudioResampler` has it, which gives each stream as many threads as there are cores, and nothing for them to do.
+    """
+    graph = av.filter.Graph()
+    graph.threads = 1
+    given = graph.add(
+        "abuffer",
+        sample_rate=str(source),
+        sample_fmt="s16",
+        channel_layout="mono",
+        time_base=f"1/{source}",
     )
+    wanted = graph.add(
+        "aformat",
+        sample_rates=str(target),
+        sample_fmts="s16",
+        channel_layouts="mono",
+    )
+    graph.link_nodes(given, wanted, graph.add("abuffersink")).configure()
+    return graph
+
+
+def _pulled(graph: av.filter.Graph) -> Samples:
+    """What it has ready."""
+    parts = [np.zeros(0, np.int16)]
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return np.concatenate(parts)
+        assert isinstance(frame, av.AudioFrame)
+        parts.append(frame.to_ndarray()[0].astype(np.int16, copy=False))

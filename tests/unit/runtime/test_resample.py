@@ -1,6 +1,7 @@
 """Streams are resampled without clicks, without loss and without delay worth mentioning."""
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,3 +47,12 @@ def test_the_same_rate_is_left_alone() -> None:
     resampler = Resampler(16_000, 16_000)
     assert np.array_equal(resampler.push(tone(16_000)), tone(16_000))
     assert len(resampler.flush()) == 0
+
+
+def test_a_stream_has_no_threads_of_its_own() -> None:
+    # There is a conversation behind each, and there are many.
+    before = psutil.Process().num_threads()
+    resamplers = [Resampler(48_000, 16_000) for _ in range(8)]
+    for resampler in resamplers:
+        resampler.push(tone(48_000, 0.02))
+    assert psutil.Process().num_threads() == before
