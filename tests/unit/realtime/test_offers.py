@@ -37,7 +37,12 @@ a=mid:1
 a=sctp-port:5000
 """
 
-ANSWER = "v=0\r\nm=audio 35832 UDP/TLS/RTP/SAVPF 111\r\na=candidate:1 1 udp 2130706431 192.0.2.2 35832 typ host\r\na=candidate:2 1 udp 2130706431 fd00::2 42781 typ host\r\na=candidate:3 1 udp 1694498815 198.51.100.1 35832 typ srflx raddr 192.0.2.2 rport 35832\r\n"
+ANSWER = """v=0
+m=audio 35832 UDP/TLS/RTP/SAVPF 111
+a=candidate:1 1 udp 2130706431 192.0.2.2 35832 typ host
+a=candidate:2 1 udp 2130706431 fd00::2 42781 typ host
+a=candidate:3 1 udp 1694498815 198.51.100.1 35832 typ srflx raddr 192.0.2.2 rport 35832
+""".replace("\n", "\r\n")
 
 
 def test_names_that_hide_addresses_are_left_out_and_others_stay() -> None:
