@@ -212,7 +212,8 @@ class GatewaySettings(ServiceSettings):
     )
     interrupt: Interrupt = Field(
         Interrupt.SPEECH,
-        description="what stops an answer, unless a client asks otherwise: always, speech, words, never",
+        description="what stops an answer, unless a client asks otherwise: always, speech, words, never, listen (as never, "
+        "but what is said is kept)",
     )
     listen_after: float = Field(
         0.1,

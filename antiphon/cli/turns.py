@@ -32,7 +32,8 @@ class Turns:
         silence: seconds that end the turn.
         min_wait: seconds of silence after words that sound finished for sure.
         max_wait: seconds of silence after words that sound unfinished for sure.
-        interrupt: what speech during an answer does: ``always``, ``speech``, ``words`` or ``never``.
+        interrupt: what speech during an answer does: ``always``, ``speech``, ``words``, ``never`` or
+            ``listen``.
 
     Raises:
         BadTurns: they contradict each other.
@@ -106,8 +107,9 @@ _OPTIONS = (
     ),
     click.option(
         "--interrupt",
-        type=click.Choice(("always", "speech", "words", "never")),
-        help="What stops an answer: any voice, speech that is more than a mm-hmm, only what is understood, nothing.",
+        type=click.Choice(("always", "speech", "words", "never", "listen")),
+        help="What stops an answer: any voice, speech that is more than a mm-hmm, only what is understood, nothing; "
+        "listen: nothing, and what is said is kept for the next answer.",
     ),
 )
 
