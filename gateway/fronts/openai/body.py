@@ -13,6 +13,16 @@ from services.runtime.errors import InvalidArgument, TooMuch
 LARGEST_JSON = 16 * 1024 * 1024
 """Bytes: as many pictures as the model's stage takes in one message, in base64, and a long history."""
 
+MOST_VALUES = 20_000
+"""In one body; a thousand messages have some five each, and a hundred tools a hundred. Reading takes time, in which no
+conversation goes on."""
+
+_MOST_NAMES = 1_000
+"""In one object, each of which may be wrong."""
+
+_MOST_MARKS = 10 * MOST_VALUES
+"""Braces, brackets and commas in one body, before anybody knows which of them stand in texts."""
+
 Model = TypeVar("Model", bound="Body")
 
 
@@ -27,17 +37,20 @@ async def read_json(request: web.Request, model: type[Model]) -> Model:
 
     Raises:
         InvalidArgument: it is no JSON, or a field is not allowed to be what it is.
-        TooMuch: it is larger than `LARGEST_JSON`.
+        TooMuch: it is larger than `LARGEST_JSON`, or holds too many values.
     """
     received = bytearray()
     async for chunk in request.content.iter_any():
         received += chunk
         if len(received) > LARGEST_JSON:
             raise TooMuch(f"the body is larger than {LARGEST_JSON // 1024**2} MiB")
+    if sum(map(received.count, (b"{", b"[", b","))) > _MOST_MARKS:
+        raise _too_many()
     try:
         fields = json.loads(received)
     except (ValueError, RecursionError):
         raise InvalidArgument("", "the body is not JSON") from None
+    _check_count(fields)
     if b"\\ud" in received.lower():
         _check_characters(fields)
     return check(model, fields)
@@ -80,6 +93,25 @@ def check(model: type[Model], fields: object) -> Model:
             case _:
                 problem = found["msg"]
                 raise InvalidArgument(path, problem[:1].lower() + problem[1:]) from None
+
+
+def _check_count(fields: object) -> None:
+    waiting, values = [fields], 0
+    while waiting:
+        here = waiting.pop()
+        if not isinstance(here, dict | list):
+            continue
+        values += len(here)
+        names = len(here) if isinstance(here, dict) else 0
+        if values > MOST_VALUES or names > _MOST_NAMES:
+            raise _too_many()
+        waiting += here.values() if isinstance(here, dict) else here
+
+
+def _too_many() -> TooMuch:
+    return TooMuch(
+        f"the body holds more than {MOST_VALUES:,} values, or an object of more than {_MOST_NAMES:,}"
+    )
 
 
 def _check_characters(fields: object) -> None:

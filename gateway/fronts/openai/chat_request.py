@@ -4,12 +4,17 @@ What the language model's contract has no word for is refused, unless it asks fo
 believe that a field did something.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from gateway.fronts.openai.body import Body
 from gateway.settings import MOST_TOKENS
+
+Element = TypeVar("Element")
+
+Many = Annotated[list[Element], Field(fail_fast=True)]
+"""Only the first one that is wrong is told, and errors take long to make."""
 
 Nothing = Annotated[list[Any], Field(max_length=0)]
 
@@ -57,22 +62,22 @@ class SystemMessage(Body):
     """Standing instructions."""
 
     role: Literal["system", "developer"]
-    content: str | list[TextPart]
+    content: str | Many[TextPart]
 
 
 class UserMessage(Body):
     """What the person says and shows."""
 
     role: Literal["user"]
-    content: str | list[Part]
+    content: str | Many[Part]
 
 
 class AssistantMessage(Body):
     """What the model said; fields that a completion has and that say nothing may come back with it."""
 
     role: Literal["assistant"]
-    content: str | list[TextPart] | None = None
-    tool_calls: list[Called] | None = None
+    content: str | Many[TextPart] | None = None
+    tool_calls: Many[Called] | None = None
     refusal: None = None
     annotations: Nothing | None = None
     audio: None = None
@@ -83,7 +88,7 @@ class ToolMessage(Body):
     """What a call gave back. Older clients name the function too; the call's id says it already."""
 
     role: Literal["tool"]
-    content: str | list[TextPart]
+    content: str | Many[TextPart]
     tool_call_id: str
     name: str | None = None
 
@@ -139,9 +144,9 @@ class ResponseFormat(Body):
 class ChatRequest(Body):
     """A prompt and how to answer it, as `POST /v1/chat/completions` takes it."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Many[Message], Field(min_length=1)]
     model: str = ""
-    tools: list[Tool] | None = None
+    tools: Many[Tool] | None = None
     tool_choice: Literal["auto", "none", "required"] | Choice | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None

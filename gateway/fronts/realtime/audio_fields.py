@@ -61,7 +61,9 @@ class Transcription(Wire):
     model: Name | None = None
     language: Name | None = None
     prompt: Instructions | None = None
-    keywords: Annotated[tuple[Name, ...] | None, Field(strict=False)] = None
+    keywords: (
+        Annotated[tuple[Name, ...], Field(strict=False, fail_fast=True)] | None
+    ) = None
     languages: Annotated[
         None, not_ours("the recognizer takes one language", "null; see language")
     ] = None

@@ -54,7 +54,8 @@ class FunctionChoice(Wire):
 
 Tools = Annotated[
     tuple[Annotated[FunctionTool, BeforeValidator(_functions_alone)], ...],
-    Field(strict=False),
+    # Only the first one that is wrong is told, and errors take long to make.
+    Field(strict=False, fail_fast=True),
 ]
 ToolChoice = Annotated[
     Annotated[Literal["auto", "none", "required"], Tag("text")]

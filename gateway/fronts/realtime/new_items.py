@@ -125,7 +125,7 @@ class UserMessage(Named):
         tuple[
             Annotated[InputText | InputAudio | InputImage, Discriminator("type")], ...
         ],
-        Field(strict=False),
+        Field(strict=False, fail_fast=True),
         few(MOST_PARTS),
     ]
 
@@ -135,7 +135,9 @@ class SystemMessage(Named):
 
     type: Literal["message"]
     role: Literal["system"]
-    content: Annotated[tuple[InputText, ...], Field(strict=False), few(MOST_PARTS)]
+    content: Annotated[
+        tuple[InputText, ...], Field(strict=False, fail_fast=True), few(MOST_PARTS)
+    ]
 
 
 class AssistantMessage(Named):
@@ -145,7 +147,7 @@ class AssistantMessage(Named):
     role: Literal["assistant"]
     content: Annotated[
         tuple[Annotated[OutputText | OutputAudio, Discriminator("type")], ...],
-        Field(strict=False),
+        Field(strict=False, fail_fast=True),
         few(MOST_PARTS),
     ]
 

@@ -84,7 +84,10 @@ class ResponseParams(Wire):
 
     conversation: Literal["auto", "none"] | None = None
     input: (
-        Annotated[tuple[InputItem, ...], Field(strict=False), few(MOST_ITEMS)] | None
+        Annotated[
+            tuple[InputItem, ...], Field(strict=False, fail_fast=True), few(MOST_ITEMS)
+        ]
+        | None
     ) = None
     instructions: Instructions | None = None
     output_modalities: Modalities | None = None

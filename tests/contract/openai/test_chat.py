@@ -4,8 +4,10 @@ import json
 
 import pytest
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError
+from pydantic import ValidationError
 
 from antiphon.v1 import llm_pb2
+from gateway.fronts.openai.chat_request import ChatRequest
 from services.runtime.errors import EngineError, Full, InvalidArgument
 from tests.contract.openai.conftest import Running, start
 from tests.fakes.stages import Script
@@ -312,6 +314,31 @@ async def test_a_schema_that_is_nested_deeply_does_no_harm(running: Running) -> 
 async def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
     error = await refused(running, b" " * (17 * 1024 * 1024))
     assert (error["status"], error["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"messages": [' + b"0," * 20_000 + b"0]}",
+        b"[" + b"[]," * 200_000 + b"0]",
+        b"{" + b",".join(b'"%d": 0' % number for number in range(1_001)) + b"}",
+        json.dumps({"messages": [USER] * 7_000}).encode(),
+    ],
+)
+async def test_a_body_of_too_many_values_is_refused_before_they_are_looked_at(
+    running: Running, data: bytes
+) -> None:
+    error = await refused(running, data)
+    assert (error["status"], error["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("field", ["messages", "tools"])
+def test_of_many_wrong_values_one_is_told(field: str) -> None:
+    # An error takes some microseconds each, in which no conversation goes on.
+    fields = {"messages": [USER], field: [0] * 1_000}
+    with pytest.raises(ValidationError) as caught:
+        ChatRequest.model_validate(fields)
+    assert caught.value.error_count() == 1
 
 
 async def test_what_the_stage_refuses_is_told_with_its_field() -> None:

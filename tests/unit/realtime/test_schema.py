@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 from openai.types.realtime import RealtimeClientEvent
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.fronts.realtime import schema
+from gateway.fronts.realtime.audio_fields import Transcription
+from gateway.fronts.realtime.fields import RealtimeSession
 from gateway.fronts.realtime.new_items import (
     FunctionCall,
     FunctionCallOutput,
@@ -333,3 +335,21 @@ def test_a_response_may_refer_to_items() -> None:
     assert isinstance(event, schema.ResponseCreate)
     assert event.response is not None
     assert event.response.input == (ItemReference(type="item_reference", id="x"),)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (RealtimeSession, {"tools": [0] * 1_000}),
+        (Transcription, {"keywords": [0] * 1_000}),
+        (schema.ResponseParams, {"input": [0] * 1_000}),
+        (UserMessage, {"type": "message", "role": "user", "content": [0] * 1_000}),
+    ],
+)
+def test_of_many_wrong_values_one_is_told(
+    model: type[BaseModel], data: dict[str, Any]
+) -> None:
+    # An error takes some microseconds each, in which no conversation goes on.
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(data)
+    assert caught.value.error_count() == 1
