@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.int16]
 
-DUCKED = 0.25
-"""Of the volume: 12 dB less, so that one who speaks into an answer hears that they are heard, and the answer too."""
+DUCKED = 0.2
+"""Of the volume: 14 dB less, so that one who speaks into an answer hears that they are heard, and the answer too."""
 
 DUCKING = 0.05
 """Seconds in which the volume goes all the way: quick, and no click."""
