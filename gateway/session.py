@@ -287,7 +287,7 @@ class Session:
     def _forget_options(self, turn: int) -> None:
         """An answer is over."""
         self._of_answers = {
-            ref: kept for ref, kept in self._of_answers.items() if ref.turn > turn
+            ref: kept for ref, kept in self._of_answers.items() if ref.turn != turn
         }
 
     def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:

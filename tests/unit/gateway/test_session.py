@@ -12,7 +12,15 @@ from antiphon.v1 import llm_pb2
 from antiphon.v1.conversation_pb2 import ConversationConfig
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
-from gateway.conversation.values import Ending, Finish, Item, Outcome, Speaker, Wish
+from gateway.conversation.values import (
+    Ending,
+    Finish,
+    Interrupt,
+    Item,
+    Outcome,
+    Speaker,
+    Wish,
+)
 from gateway.fronts.config import to_options
 from gateway.hearing.voice import Floats, VoiceActivity, VoiceState
 from gateway.options import Options
@@ -186,6 +194,28 @@ async def test_an_answer_in_progress_keeps_its_options_and_the_next_has_others(
     said = [request.messages[0].content[0].text for request in script.requests]
     assert said[1] == "Be brief."
     assert said[0] != said[1]
+
+
+async def test_what_is_said_into_an_answer_takes_its_options_from_nobody(
+    gateway: Gateway, script: Script
+) -> None:
+    written = asyncio.Event()
+    script.before_writing = written.wait
+    script.hear = lambda _conversation, turn: f"words of turn {turn}"
+    turns = replace(gateway.options.policy.turns, interrupt=Interrupt.LISTEN)
+    policy = replace(asked_for(gateway.options).policy, turns=turns)
+    async with gateway.talk(lambda options: replace(options, policy=policy)) as (
+        session,
+        told,
+    ):
+        session.respond(Wish(1), replace(gateway.options, output_rate=16_000))
+        await say(session)
+        heard = await told.until(c.TellTurnEnded)
+        assert isinstance(heard, c.TellTurnEnded)
+        assert (heard.turn, heard.outcome) == (2, Outcome.HEARD)
+        written.set()
+        await told.until(c.TellTurnEnded, 2)
+    assert [config.format.sample_rate for config in script.voiced] == [16_000]
 
 
 async def test_options_that_leave_no_room_are_refused_and_change_nothing(
