@@ -43,6 +43,8 @@ class HttpFront:
         self, parts: Iterable[Part], gate: Gate, tls: ssl.SSLContext | None = None
     ) -> None:
         self._tls = tls
+        # It warns of subprotocols that are none of ours, and says them; browsers name their key as one.
+        logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
         application = web.Application(
             middlewares=[errors_as_json], client_max_size=LARGEST_BODY
         )

@@ -61,6 +61,19 @@ async def error(response: aiohttp.ClientResponse) -> dict[str, Any]:
     return told
 
 
+async def test_a_key_among_the_subprotocols_is_not_logged(
+    web: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = upgrade(Sec_WebSocket_Protocol=f"openai-insecure-api-key.{KEY}")
+    async with (
+        doors(**KEYS) as here,
+        web.get(f"{here.http}/v1/realtime", headers=headers) as got,
+    ):
+        assert got.status == 101
+        got.close()
+    assert KEY not in caplog.text
+
+
 @pytest.mark.parametrize(("method", "path", "given"), ASKED)
 @pytest.mark.parametrize("authorization", ["", "Bearer ak_other", "Basic eDp5"])
 async def test_without_a_known_key_nothing_is_had(
