@@ -128,6 +128,8 @@ class Usage:
                 retry_after=1.0,
             )
         self.check_minutes()
+        # Else the time before would count as well, as soon as there is a limit.
+        self._spend()
         self.open += 1
 
     def end(self) -> None:
@@ -171,11 +173,12 @@ class Usage:
         if self.limits.minutes_per_day is None:
             return None
         self._spend()
-        return self.limits.minutes_per_day * 60 - self._day.used(self.clock())
+        return self.limits.minutes_per_day * 60 - self._day.used
 
     def _spend(self) -> None:
         now = self.clock()
         self._day.add(now, (now - self._since) * self.open)
+        self._day.forget(now)
         self._since = now
 
 
@@ -194,9 +197,12 @@ class _Day:
         self._slots[-1][1] += seconds
         self._total += seconds
 
-    def used(self, now: float) -> float:
+    def forget(self, now: float) -> None:
         while self._slots and now - self._slots[0][0] >= DAY_SECONDS:
             self._total -= self._slots.popleft()[1]
+
+    @property
+    def used(self) -> float:
         return self._total if self._slots else 0.0
 
     def frees_in(self, now: float) -> float:
@@ -248,6 +254,14 @@ class Meter:
                 f"more than {self._limits.messages_per_second:g} messages a second",
                 retry_after=wait,
             )
+        self._usage.check_minutes()
+
+    def audio(self) -> None:
+        """Audio has come that is no message, as a track's is not.
+
+        Raises:
+            TooMuch: the day's minutes are used up; likewise.
+        """
         self._usage.check_minutes()
 
     def rate_limits(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from gateway.fronts.realtime.errors import (
     INVALID_REQUEST,
     SERVER,
     WireError,
+    answer_to,
     from_antiphon,
 )
 from gateway.fronts.realtime.fields import RealtimeSession
@@ -139,7 +140,12 @@ class Connection:
         Args:
             samples: PCM16 mono at 16,000 Hz.
             arrived: when, on the loop's clock.
+
+        Raises:
+            TooMuch: the client has used up what it may.
         """
+        if self._meter is not None:
+            self._meter.audio()
         await self._opened.wait()
         await self._session.hear(samples, arrived)
 
@@ -218,7 +224,7 @@ class Connection:
             self._sound.heed(notice, response)
         for event in teller.tell(notice, by_client=cause is not None):
             if event["type"] == "error" and cause is not None:
-                event["error"]["event_id"] = cause.event_id
+                answer_to(event["error"], cause.type, cause.event_id)
             self._outbox.put(event)
         match notice:
             case c.TellInterrupted(_, at):

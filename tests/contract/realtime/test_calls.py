@@ -339,6 +339,20 @@ async def test_only_the_key_that_called_may_hang_up(script: Script) -> None:
         await caller.closed()
 
 
+async def test_calls_that_only_send_sound_use_up_their_minutes_together(
+    script: Script,
+) -> None:
+    async with (
+        doors(script, key_minutes=0.1) as gateway,
+        calling(gateway.http) as one,
+        calling(gateway.http) as other,
+    ):
+        for caller in (one, other):
+            told = (await caller.until("error"))["error"]
+            assert told["type"] == "rate_limit_error"
+            await caller.closed()
+
+
 async def test_a_gateway_that_is_full_says_so(script: Script) -> None:
     async with (
         doors(script, max_streams=1) as gateway,

@@ -138,6 +138,30 @@ def test_a_silent_minute_between_conversations_costs_nothing(clock: Clock) -> No
     assert usage.seconds_left == pytest.approx(50)
 
 
+def test_the_time_before_a_conversation_costs_nothing_where_a_limit_comes_later(
+    clock: Clock,
+) -> None:
+    usage = Usage(Limits(), clock)
+    clock.now += 36_000
+    usage.begin()
+    clock.now += 10
+    usage.end()
+    usage.limits = Limits(minutes_per_day=1)
+    assert usage.seconds_left == pytest.approx(50)
+
+
+def test_a_track_counts_minutes_too(clock: Clock) -> None:
+    usage = Usage(Limits(minutes_per_day=1), clock)
+    usage.begin()
+    usage.begin()
+    meter = Meter(usage)
+    clock.now += 29
+    meter.audio()
+    clock.now += 1
+    with pytest.raises(TooMuch, match="1 minutes of conversation in 24 hours"):
+        meter.audio()
+
+
 def test_requests_pass_up_to_so_many_a_minute(clock: Clock) -> None:
     usage = Usage(Limits(requests_per_minute=3), clock)
     for _ in range(3):
