@@ -1,12 +1,12 @@
 /** Puts the page together. */
-import { find, whole, words } from "./dom.js";
+import { all, find, whole, words } from "./dom.js";
 import { save } from "./export.js";
 import { Figures } from "./figures.js";
 import { Panel } from "./panel.js";
 import { DEFAULTS, Settings } from "./settings.js";
 import { Staff } from "./staff.js";
 import { stateOf } from "./state.js";
-import { sentence, strings } from "./strings.js";
+import { fill, sentence, strings } from "./strings.js";
 import { Talk } from "./talk.js";
 import { Transcript } from "./transcript.js";
 
@@ -29,6 +29,8 @@ const talkButton = find("talk");
 const field = find("type");
 let clockFrame = 0;
 let counter = 0;
+/** A key is being asked for. */
+let asked = false;
 
 function said(entry, gone) {
   transcript.show(entry, gone);
@@ -58,7 +60,7 @@ function refused(choice, why) {
 
 /** What can be asked for here. */
 function ideas() {
-  for (const each of document.querySelectorAll("[data-needs=tools]")) each.hidden = !settings.callsTools;
+  for (const each of all("[data-needs=tools]")) each.hidden = !settings.callsTools;
 }
 
 function clock(ms, what) {
@@ -82,6 +84,7 @@ function show(facts) {
   if (body.dataset.state !== state.name) body.dataset.state = state.name;
   write(find("state"), state.title);
   write(find("hint"), state.hint);
+  document.title = facts.link === "idle" ? strings.page.title : fill(strings.page.titleNow, { state: state.title });
   find("key-form").hidden = state.name !== "key";
   find("end").hidden = facts.link === "idle" || facts.link === "ended";
   button(facts);
@@ -90,8 +93,8 @@ function show(facts) {
   if (facts.thinking && !clockFrame) run();
   window.clearTimeout(counter);
   if (facts.link === "waiting") counter = window.setTimeout(() => show(talk.facts), 250);
-  if (state.name === "key" && !show.asked) find("key").focus();
-  show.asked = state.name === "key";
+  if (state.name === "key" && !asked) find("key").focus();
+  asked = state.name === "key";
 }
 
 /** A status that is written anew would be read out anew. */
@@ -170,7 +173,7 @@ find("key-form").addEventListener("submit", (event) => {
   talk.begin(talk.wantsMicrophone);
 });
 
-const modes = [...document.querySelectorAll("[data-mode]")];
+const modes = all("[data-mode]");
 function showMode() {
   for (const each of modes) each.setAttribute("aria-pressed", String(each.dataset.mode === settings.now.mode));
 }
@@ -209,7 +212,7 @@ find("composer").addEventListener("submit", (event) => {
   talk.say(text);
 });
 
-for (const idea of document.querySelectorAll("#ideas button")) {
+for (const idea of all("#ideas button")) {
   idea.addEventListener("click", () => talk.say(idea.textContent));
 }
 

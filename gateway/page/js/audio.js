@@ -2,6 +2,8 @@
 
 /** @type {AudioContext | null} */
 let context = null;
+/** @type {Promise<unknown>} */
+let modules = Promise.resolve();
 
 /** Base64 of bytes. */
 function encode(buffer) {
@@ -29,14 +31,14 @@ export async function audio() {
   if (context === null || context.state === "closed") {
     const opened = new AudioContext({ latencyHint: "interactive" });
     context = opened;
-    opened.modules = Promise.all(
+    modules = Promise.all(
       ["capture", "playback"].map((name) =>
         opened.audioWorklet.addModule(new URL(`./${name}-worklet.js`, import.meta.url)),
       ),
     );
   }
   if (context.state === "suspended") await context.resume();
-  await context.modules;
+  await modules;
   return context;
 }
 
@@ -96,13 +98,11 @@ export class Speaker {
   constructor(context) {
     this.context = context;
     this.item = null;
-    /** When the item began to sound, on the page's clock; null before. */
-    this.began = null;
     this.analyser = new AnalyserNode(context, { fftSize: 2048, smoothingTimeConstant: 0.6 });
     this.node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.node.connect(this.analyser).connect(context.destination);
     this.node.port.onmessage = ({ data }) => this.#told(data);
-    /** @type {(item: string) => void} */
+    /** @type {(item: string, at: number) => void} when it began to sound, on the page's clock */
     this.onbegan = () => {};
     /** @type {() => void} */
     this.onsilent = () => {};

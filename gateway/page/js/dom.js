@@ -22,9 +22,19 @@ export function make(name, attributes = {}, ...children) {
  */
 export function words(strings) {
   const of = (path) => path.split(".").reduce((place, name) => place[name], strings);
-  for (const element of document.querySelectorAll("[data-words]")) element.textContent = of(element.dataset.words);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", of(element.dataset.label));
-  for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = of(element.dataset.placeholder);
+  for (const element of all("[data-words]")) element.textContent = of(element.dataset.words);
+  for (const element of all("[data-label]")) element.setAttribute("aria-label", of(element.dataset.label));
+  for (const element of all("[data-placeholder]")) {
+    element.setAttribute("placeholder", of(element.dataset.placeholder));
+  }
+}
+
+/**
+ * @param {string} selector
+ * @returns {HTMLElement[]}
+ */
+export function all(selector) {
+  return [...document.querySelectorAll(selector)].filter((element) => element instanceof HTMLElement);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -37,7 +47,11 @@ export function draw(name, attributes = {}, ...children) {
   return element;
 }
 
-/** @template {HTMLElement} T @returns {T} */
+/**
+ * The element with this id; of what kind it is, the page knows.
+ * @param {string} id
+ * @returns {any}
+ */
 export function find(id) {
   return document.getElementById(id);
 }

@@ -72,6 +72,7 @@ export async function openSocket({ key, model }, ends) {
     if (error.name === "SyntaxError") throw new Refused(401);
     throw error;
   }
+  /** @type {Link} */
   const link = {
     kind: "websocket",
     analyser: null,
@@ -105,6 +106,7 @@ export async function openCall({ key, model, stream }, ends) {
   const peer = new RTCPeerConnection();
   const sound = new Audio();
   sound.autoplay = true;
+  /** @type {Link} */
   const link = { kind: "webrtc", analyser: null, send: () => {}, close: () => {} };
   if (stream) stream.getAudioTracks().forEach((track) => peer.addTrack(track, stream));
   else peer.addTransceiver("audio", { direction: "recvonly" });

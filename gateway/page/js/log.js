@@ -20,6 +20,7 @@
  * @property {string} text
  * @property {number} stable characters that will not change; all of them once it is done
  * @property {boolean} pending it is being spoken, and may come to nothing
+ * @property {string} told what transcription deltas added up to
  * @property {boolean} done
  * @property {string | null} heard what the listener heard of it; null: all
  * @property {"" | "interrupted" | "failed" | "incomplete" | "waiting" | "empty"} mark
@@ -59,7 +60,7 @@ export class Log {
     let entry = this.entry(id);
     if (!entry) {
       entry = {
-        id, kind, text: "", stable: 0, pending: false, done: false, heard: null, mark: "", why: "",
+        id, kind, text: "", stable: 0, pending: false, told: "", done: false, heard: null, mark: "", why: "",
         response: null, waterfall: null, ears: null, tool: null,
       };
       this.entries.push(entry);

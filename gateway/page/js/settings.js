@@ -118,7 +118,8 @@ export function session(choices, callsTools, events) {
   return {
     type: "realtime",
     instructions: choices.instructions || null,
-    output_modalities: [choices.output],
+    // A page that is not secure cannot play anything.
+    output_modalities: [window.isSecureContext ? choices.output : "text"],
     audio: { input, output },
     tools: choices.tools && callsTools ? definitions : [],
     tool_choice: "auto",

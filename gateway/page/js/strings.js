@@ -1,6 +1,8 @@
 /** Every sentence of the page. Placeholders in braces are filled by `fill`. */
 export const strings = {
   page: {
+    title: "Antiphon",
+    titleNow: "{state} · Antiphon",
     skip: "To the text field",
     nav: "Page",
     now: "Now",

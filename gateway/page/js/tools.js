@@ -32,8 +32,7 @@ const tools = [
     ({ time_zone }) => {
       const timeZone = time_zone || undefined;
       try {
-        const options = { dateStyle: "full", timeStyle: "short", timeZone };
-        return { time: new Date().toLocaleString("en", options) };
+        return { time: new Date().toLocaleString("en", { dateStyle: "full", timeStyle: "short", timeZone }) };
       } catch (error) {
         if (error instanceof RangeError) return { error: "no such time zone" };
         throw error;

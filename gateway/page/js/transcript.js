@@ -47,7 +47,7 @@ export class Transcript {
 
   #begin(entry) {
     const who = { user: strings.who.you, assistant: strings.who.antiphon, tool: strings.who.tool }[entry.kind];
-    const element = make("li", {}, who ? make("h3", { text: who }) : null, make("div", { class: "said" }));
+    const element = make("li", {}, who ? make("h2", { text: who }) : null, make("div", { class: "said" }));
     this.list.append(element);
     return element;
   }

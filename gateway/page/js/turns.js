@@ -22,8 +22,15 @@ export class Turns {
    * @param {(choice: string | null, why: string) => void} parts.refused a setting
    * @param {() => void} parts.settled the settings hold
    */
-  constructor(parts) {
-    Object.assign(this, parts);
+  constructor({ settings, realtime, voices, log, stopwatch, stands, refused, settled }) {
+    this.settings = settings;
+    this.realtime = realtime;
+    this.voices = voices;
+    this.log = log;
+    this.stopwatch = stopwatch;
+    this.stands = stands;
+    this.refused = refused;
+    this.settled = settled;
     /** The answer that is under way, and those that the user has cut off. */
     this.response = null;
     this.cut = new Set();

@@ -45,9 +45,9 @@ export class Voices {
     }
   }
 
-  /** Get ready to play. */
+  /** Get ready to play. A page that is not secure is given no audio worklet; there answers can only be read. */
   async open() {
-    if (this.speaker) return;
+    if (this.speaker || !window.isSecureContext) return;
     const speaker = await Speaker.open();
     speaker.onbegan = this.ends.began;
     speaker.onsilent = this.ends.silent;

@@ -49,6 +49,14 @@ async def page(browser: Browser, gateway: ScriptedGateway) -> AsyncIterator[Page
     opened = await context.new_page()
     opened.set_default_timeout(10_000)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text)
+            if "Content Security Policy" in message.text
+            else None
+        ),
+    )
     await opened.add_init_script(METER)
     await opened.goto(gateway.url)
     yield opened
