@@ -45,6 +45,7 @@ class Caller:
         session: the Realtime session that a client secret was made for; None for a key, which is good for everything.
         realtime_rate: Hz that is meant by audio whose rate a Realtime client leaves open.
         origins: web pages that may use this key, besides those that any key may come from.
+        key: which key it is, among all that have had or will have its name; client secrets say it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Caller:
     session: dict[str, Any] | None = None
     realtime_rate: int = 24_000
     origins: tuple[str, ...] = ()
+    key: str = ANYONE
 
 
 class HasHeaders(Protocol):
@@ -120,15 +122,20 @@ class Access:
         Raises:
             Unauthenticated: likewise.
         """
-        name, session = ANYONE, None
+        maker, session = ANYONE, None
         if token.startswith(PREFIX):
-            name, session = self._read_secret(token)
+            maker, session = self._read_secret(token)
         if self._keys is None:
             return Caller(ANYONE, self._limits, session, self._rate)
         keys = self._keys()
-        key = self._holder(keys, token) if session is None else self._maker(keys, name)
+        key = self._holder(keys, token) if session is None else self._maker(keys, maker)
         return Caller(
-            key.name, key.limits, session, key.realtime_rate or self._rate, key.origins
+            key.name,
+            key.limits,
+            session,
+            key.realtime_rate or self._rate,
+            key.origins,
+            key.id,
         )
 
     @contextmanager
@@ -174,9 +181,9 @@ class Access:
             raise _unknown("this key has expired")
         return key
 
-    def _maker(self, keys: tuple[Key, ...], name: str) -> Key:
+    def _maker(self, keys: tuple[Key, ...], id: str) -> Key:
         for key in keys:
-            if key.name == name and not self._expired(key):
+            if key.id == id and not self._expired(key):
                 return key
         raise _unknown("the key that made this client secret is not valid any more")
 
@@ -186,7 +193,7 @@ class Access:
         except Unauthenticated:
             metrics.ACCESS_REFUSALS.labels("key").inc()
             raise
-        return claims.name, claims.session
+        return claims.maker, claims.session
 
     def _expired(self, key: Key) -> bool:
         return key.expires is not None and self._now() >= key.expires.timestamp()

@@ -45,11 +45,11 @@ class Claims:
     """What a client secret says.
 
     Attributes:
-        name: of the caller that it was made for.
+        maker: the key that it was made with.
         session: what the conversations begin with, as the wire has it.
     """
 
-    name: str
+    maker: str
     session: dict[str, Any]
 
 
@@ -66,12 +66,12 @@ class Secrets:
         self._key = hmac.digest(given, b"antiphon client secret 1", hashlib.sha256)
 
     def mint(
-        self, name: str, session: dict[str, Any], seconds: int, now: float
+        self, maker: str, session: dict[str, Any], seconds: int, now: float
     ) -> Secret:
         """A new secret.
 
         Args:
-            name: of the caller whose it is.
+            maker: the key that it is made with, as `Caller.key` names it.
             session: what the conversations begin with that it opens.
             seconds: after which it expires.
             now: seconds since 1970.
@@ -81,7 +81,7 @@ class Secrets:
         """
         expires_at = int(now) + seconds
         said = json.dumps(
-            [name, expires_at, session], separators=(",", ":"), ensure_ascii=False
+            [maker, expires_at, session], separators=(",", ":"), ensure_ascii=False
         )
         packed = zlib.compress(said.encode(), 9)
         value = PREFIX + _text(self._sign(packed) + packed)
@@ -107,10 +107,10 @@ class Secrets:
         signature, packed = signed[:_SIGNATURE], signed[_SIGNATURE:]
         if not hmac.compare_digest(signature, self._sign(packed)):
             raise Unauthenticated("this client secret was not made by this gateway")
-        name, expires_at, session = json.loads(zlib.decompress(packed))
+        maker, expires_at, session = json.loads(zlib.decompress(packed))
         if now >= expires_at:
             raise Unauthenticated("this client secret has expired; make another")
-        return Claims(name, session)
+        return Claims(maker, session)
 
     def _sign(self, packed: bytes) -> bytes:
         return hmac.digest(self._key, packed, hashlib.sha256)[:_SIGNATURE]

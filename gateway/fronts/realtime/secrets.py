@@ -92,7 +92,7 @@ class ClientSecrets:
             caller.realtime_rate,
         )
         secret = self._access.secrets.mint(
-            caller.name, asked.session, asked.expires_after.seconds, self._now()
+            caller.key, asked.session, asked.expires_after.seconds, self._now()
         )
         return {
             "value": secret.value,

@@ -106,8 +106,8 @@ def test_a_revoked_key_is_refused_as_soon_as_the_file_is_read_again(
     path.write_text(f'- {{name: kitchen, hash: "{HASH}"}}')
     looks = iter(range(0, 1000, 10))
     door = Access(GatewaySettings(keys=str(path)), clock=lambda: float(next(looks)))
-    secret = door.secrets.mint("kitchen", {}, 3600, NOW)
-    assert door.known(KEY).name == "kitchen"
+    secret = door.secrets.mint(door.known(KEY).key, {}, 3600, NOW)
+    assert door.known(secret.value).name == "kitchen"
     path.write_text("[]")
     for token in (KEY, secret.value):
         with pytest.raises(Unauthenticated):
@@ -125,7 +125,7 @@ def test_what_a_key_may_is_its_entrys_then_the_settings(tmp_path: Path) -> None:
 
 def test_a_client_secret_is_its_makers_and_has_its_session(tmp_path: Path) -> None:
     door = with_file(tmp_path, ", conversations: 1")
-    secret = door.secrets.mint("kitchen", {"voice": "joe"}, 60, NOW)
+    secret = door.secrets.mint(door.known(KEY).key, {"voice": "joe"}, 60, NOW)
     caller = door.known(secret.value)
     assert (caller.name, caller.session) == ("kitchen", {"voice": "joe"})
     with (
@@ -148,15 +148,28 @@ def test_a_client_secret_ends_with_its_time_and_with_its_makers_key(
     tmp_path: Path,
 ) -> None:
     door = with_file(tmp_path, "")
-    for name, seconds, said in (
-        ("kitchen", 0, "has expired"),
-        ("bathroom", 60, "not valid any more"),
+    for key, seconds, said in (
+        (door.known(KEY).key, 0, "has expired"),
+        ("kitchen", 60, "not valid any more"),
     ):
-        secret = door.secrets.mint(name, {}, seconds, NOW)
+        secret = door.secrets.mint(key, {}, seconds, NOW)
         with pytest.raises(Unauthenticated, match=said):
             door.known(secret.value)
     with pytest.raises(Unauthenticated):
         door.known("ek_made_up")
+
+
+def test_a_key_that_was_replaced_takes_its_client_secrets_with_it(
+    tmp_path: Path,
+) -> None:
+    shared = {"secret": "s" * 32}
+    old, new = (
+        access(api_keys=f"kitchen:{hashed(key)}", **shared) for key in (KEY, "ak_new")
+    )
+    secret = old.secrets.mint(old.known(KEY).key, {}, 3600, NOW)
+    assert old.known(secret.value).name == "kitchen"
+    with pytest.raises(Unauthenticated, match="not valid any more"):
+        new.known(secret.value)
 
 
 def test_gateways_of_one_secret_take_each_others_client_secrets() -> None:

@@ -20,14 +20,14 @@ def test_a_secret_says_whose_it_is_and_what_it_opens() -> None:
 def test_a_secret_expires() -> None:
     ours = Secrets()
     secret = ours.mint("reception", SESSION, 10, NOW)
-    assert ours.read(secret.value, secret.expires_at - 0.1).name == "reception"
+    assert ours.read(secret.value, secret.expires_at - 0.1).maker == "reception"
     with pytest.raises(Unauthenticated, match="expired"):
         ours.read(secret.value, secret.expires_at)
 
 
 def test_gateways_that_share_a_secret_take_each_others() -> None:
     minted = Secrets("shared").mint("reception", SESSION, 10, NOW)
-    assert Secrets("shared").read(minted.value, NOW).name == "reception"
+    assert Secrets("shared").read(minted.value, NOW).maker == "reception"
     for stranger in (Secrets("other"), Secrets()):
         with pytest.raises(Unauthenticated, match="not made by this gateway"):
             stranger.read(minted.value, NOW)
