@@ -59,18 +59,20 @@ class Items:
         length = (
             answer.playback.sent
             if answer is not None and current and answer.voiced
-            else self._answering.spoken.length(item_id)
+            else self._answering.turns.spoken.length(item_id)
         )
         if length is None or item.speaker is not Speaker.ASSISTANT:
             self._refuse("item_id", f"nothing is known to be spoken of {item_id!r}")
             return
         if not 0 <= heard <= length + ROUNDING:
-            problem = f"is {heard:g} s, and {length:g} s of the item's audio were sent"
+            # By these words clients know a truncation that came too late from one that is wrong.
+            has, wanted = round(length * 1000), round(heard * 1000)
+            problem = f"Audio content of {has}ms is already shorter than {wanted}ms"
             self._refuse("heard", problem)
             return
         if current:
             self._answering.cut(Outcome.INTERRUPTED, now)
-        text = self._answering.spoken.text_until(item_id, heard)
+        text = self._answering.turns.spoken.text_until(item_id, heard)
         self._memory.truncate(item_id, text)
         self._out.append(c.TellItemTruncated(item_id, heard))
 

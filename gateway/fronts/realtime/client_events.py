@@ -9,7 +9,14 @@ from gateway.conversation import events as e
 from gateway.conversation.values import Item, Refusal
 from gateway.fronts.realtime import schema
 from gateway.fronts.realtime.beside import Beside
-from gateway.fronts.realtime.errors import NOT_SUPPORTED, REFUSALS, WireError
+from gateway.fronts.realtime.errors import (
+    INVALID_ITEM,
+    NOT_SUPPORTED,
+    NOTHING_TO_CANCEL,
+    OPENINGS,
+    REFUSALS,
+    WireError,
+)
 from gateway.fronts.realtime.holding import Holding
 from gateway.fronts.realtime.items import to_item, to_wire
 from gateway.fronts.realtime.new_items import InputItem, ItemReference
@@ -99,7 +106,8 @@ class Clerk:
                 item = to_item(new, self._holding.images)
                 session.tell(e.ItemCreated(item, after))
             case schema.ItemRetrieve(item_id=id):
-                whole = to_wire(self._item(id, "item_id"), whole=True)
+                code = INVALID_ITEM["conversation.item.retrieve"]
+                whole = to_wire(self._item(id, "item_id", code), whole=True)
                 self._outbox.put({"type": "conversation.item.retrieved", "item": whole})
             case schema.ItemDelete(item_id=id):
                 session.tell(e.ItemDeleted(id))
@@ -127,7 +135,7 @@ class Clerk:
         if self.teller.committed == before and not self._refused:
             # Where voice ends turns, a commit in a silence has nothing to end.
             raise WireError(
-                "nothing is being said; allowed: a commit while the user speaks",
+                f"{OPENINGS[Refusal.NOTHING_HEARD]}nothing is being said; allowed: a commit while the user speaks",
                 code=REFUSALS[Refusal.NOTHING_HEARD],
             )
 
@@ -191,7 +199,7 @@ class Clerk:
             self._session.tell(e.ReplyCancelled())
         elif id is None or not self._beside.cancel(id):
             raise WireError(
-                f"no response {id!r} is active" if id else "no response is active",
+                f"{NOTHING_TO_CANCEL} of the id {id!r}" if id else NOTHING_TO_CANCEL,
                 code="response_cancel_not_active",
                 param="response_id" if id else None,
             )
@@ -208,12 +216,14 @@ class Clerk:
 
     # --- items --------------------------------------------------------------------------------------------
 
-    def _item(self, id: str, param: str) -> Item:
+    def _item(
+        self, id: str, param: str, code: str = REFUSALS[Refusal.NO_SUCH_ITEM]
+    ) -> Item:
         item = self._session.item(id)
         if item is None:
             raise WireError(
                 f"{param}: there is no item {id!r}",
-                code=REFUSALS[Refusal.NO_SUCH_ITEM],
+                code=code,
                 param=param,
             )
         return item

@@ -33,11 +33,28 @@ LONGEST_ECHO = 60
 REFUSALS: dict[Refusal, str] = {
     Refusal.INVALID: INVALID_VALUE,
     Refusal.NO_SUCH_ITEM: "item_not_found",
-    Refusal.ITEM_EXISTS: "item_already_exists",
+    Refusal.ITEM_EXISTS: "item_create_duplicate_item_id",
     Refusal.ANSWERING: ALREADY_ACTIVE,
     Refusal.NOTHING_HEARD: "input_audio_buffer_commit_empty",
 }
 """The code of what a conversation refuses."""
+
+INVALID_ITEM = {
+    "conversation.item.create": "item_create_invalid_previous_item_id",
+    "conversation.item.retrieve": "item_retrieve_invalid_item_id",
+    "conversation.item.delete": "item_delete_invalid_item_id",
+    "conversation.item.truncate": "item_truncate_invalid_item_id",
+}
+"""The code of `Refusal.NO_SUCH_ITEM`, by the client event that named it. Clients that take any other for fatal go on."""
+
+OPENINGS: dict[Refusal, str] = {
+    Refusal.ANSWERING: "Conversation already has an active response in progress: ",
+    Refusal.NOTHING_HEARD: "Error committing input audio buffer: ",
+}
+"""How OpenAI begins to say so: some clients go by it, and not by the code."""
+
+NOTHING_TO_CANCEL = "Cancellation failed: no active response found"
+"""Likewise."""
 
 _PARAMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), param)
@@ -129,6 +146,19 @@ def from_antiphon(
     return WireError(
         message, type=looks.type, code=looks.code, param=param, event_id=event_id
     )
+
+
+def answer_to(told: dict[str, Any], type: str, event_id: str | None) -> None:
+    """Say in the ``error`` of an event which client event it answers.
+
+    Args:
+        told: what was wrong; is changed.
+        type: of the client event.
+        event_id: the client's name of it.
+    """
+    told["event_id"] = event_id
+    if told["code"] == REFUSALS[Refusal.NO_SUCH_ITEM]:
+        told["code"] = INVALID_ITEM.get(type, told["code"])
 
 
 def _param(field: str, within: str) -> str:

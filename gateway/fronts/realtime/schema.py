@@ -120,6 +120,8 @@ class AudioAppend:
     The one event that comes many times a second, and so the one that is no pydantic model.
     """
 
+    type: ClassVar[str] = "input_audio_buffer.append"
+
     audio: bytes
     event_id: str | None = None
 
@@ -201,7 +203,7 @@ _Read = (
 )
 ClientEvent = _Read | AudioAppend
 
-APPEND = "input_audio_buffer.append"
+APPEND = AudioAppend.type
 
 _MODELS: dict[str, type[_Read]] = {
     "session.update": SessionUpdate,

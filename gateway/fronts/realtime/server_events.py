@@ -6,6 +6,7 @@ from typing import Any
 from gateway.conversation import commands as c
 from gateway.conversation.values import Outcome, Transcript
 from gateway.fronts.realtime.errors import (
+    OPENINGS,
     REFUSALS,
     SERVER,
     WireError,
@@ -307,7 +308,8 @@ def _idle(notice: c.TellIdle) -> list[Event]:
 def refusal(notice: c.Refuse) -> WireError:
     """What the conversation refuses, as the client is told."""
     field = _PARAMS.get(notice.field, notice.field)
-    refused = from_antiphon(InvalidArgument(field, notice.problem))
+    problem = f"{OPENINGS.get(notice.why, '')}{notice.problem}"
+    refused = from_antiphon(InvalidArgument(field, problem))
     refused.code = REFUSALS[notice.why]
     return refused
 

@@ -89,7 +89,8 @@ async def test_an_item_can_be_retrieved_and_deleted(
     assert (await client.until("conversation.item.deleted"))["item_id"] == "gone"
     await client.send("conversation.item.retrieve", item_id="gone", event_id="late")
     error = await client.error()
-    assert error["code"] == "item_not_found" and error["event_id"] == "late"
+    assert error["code"] == "item_retrieve_invalid_item_id"
+    assert error["event_id"] == "late"
     await answered(client)
     assert read(script) == [("user", "keep this")]
 
@@ -97,21 +98,25 @@ async def test_an_item_can_be_retrieved_and_deleted(
 @pytest.mark.parametrize(
     ("type", "fields", "code"),
     [
-        ("conversation.item.delete", {"item_id": "none"}, "item_not_found"),
+        (
+            "conversation.item.delete",
+            {"item_id": "none"},
+            "item_delete_invalid_item_id",
+        ),
         (
             "conversation.item.truncate",
             {"item_id": "none", "content_index": 0, "audio_end_ms": 0},
-            "item_not_found",
+            "item_truncate_invalid_item_id",
         ),
         (
             "conversation.item.create",
             {"item": message("user", "hi"), "previous_item_id": "none"},
-            "item_not_found",
+            "item_create_invalid_previous_item_id",
         ),
         (
             "conversation.item.create",
             {"item": message("user", "hi", id="there")},
-            "item_already_exists",
+            "item_create_duplicate_item_id",
         ),
         (
             "conversation.item.create",
@@ -232,7 +237,7 @@ async def test_a_recording_that_cannot_be_put_into_words_is_refused(
     error = await client.error()
     assert error["event_id"] == "mine" and error["type"] == "server_error"
     await client.send("conversation.item.retrieve", item_id="unheard")
-    assert (await client.error())["code"] == "item_not_found"
+    assert (await client.error())["code"] == "item_retrieve_invalid_item_id"
 
 
 async def test_two_clients_do_not_see_each_other(
@@ -241,7 +246,7 @@ async def test_two_clients_do_not_see_each_other(
     async with connected(gateway) as one, connected(gateway) as two:
         await create(one, message("user", "mine alone", id="same"))
         await two.send("conversation.item.retrieve", item_id="same")
-        assert (await two.error())["code"] == "item_not_found"
+        assert (await two.error())["code"] == "item_retrieve_invalid_item_id"
         await create(two, message("user", "mine too", id="same"))
         await answered(two)
         assert read(script) == [("user", "mine too")]

@@ -137,7 +137,7 @@ def test_more_than_was_spoken_cannot_have_been_heard() -> None:
     driver.tell(e.ItemTruncated(item, 6.0))
     (refuse,) = driver.all(c.Refuse)
     assert refuse.why is Refusal.INVALID
-    assert "5 s" in refuse.problem
+    assert "5000ms" in refuse.problem
     assert driver.all(c.TellItemTruncated) == []
 
 
