@@ -9,9 +9,8 @@ from gateway.conversation.context import TooLong
 from gateway.conversation.drafts import Drafts
 from gateway.conversation.ear import Said
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
-from gateway.conversation.prompt import Message
-from gateway.conversation.spoken import Spoken
 from gateway.conversation.telling import Telling
+from gateway.conversation.underway import UnderWay
 from gateway.conversation.values import (
     Failure,
     Finish,
@@ -37,13 +36,8 @@ class Answering:
         out: takes what is to be done, in order.
 
     Attributes:
-        answer: what is being answered; None while it is the user's turn.
-        unanswered: turns that are transcribed for the history alone.
-        wish: an answer that the client asked for, and that cannot begin yet.
+        turns: that are under way.
         turn: turns decided so far.
-        ended: the last answer that the client knew of.
-        spoken: what was spoken of the last answers.
-        tool_results_due: when the tools that were called are given up, on the driver's clock.
         owed: whether the last answer was cut before its first sound, by a voice that may turn out to be a noise.
         understood: whether the user has said words since this was last set to False.
     """
@@ -60,16 +54,16 @@ class Answering:
         self._out = out
         self._drafts = Drafts(policy, memory, self.next_ref, out)
         self._telling = Telling(memory, budgets, out)
-        self.answer: Answer | None = None
-        self.unanswered: list[Answer] = []
-        self.wish: Wish | None = None
-        self.ended: Answer | None = None
-        self.spoken = Spoken()
+        self.turns = UnderWay(policy, memory, self._telling, out)
         self.turn = 0
-        self.tool_results_due: float | None = None
         self.owed = False
         self.understood = False
         self._revision = 0
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is being answered; None while it is the user's turn."""
+        return self.turns.answer
 
     @property
     def draft(self) -> Answer | None:
@@ -78,7 +72,7 @@ class Answering:
 
     def hold(self, policy: Policy) -> None:
         """From now on, answers are given like this; the one in progress is given as it was begun."""
-        self._policy = self._drafts.policy = policy
+        self._policy = self._drafts.policy = self.turns.policy = policy
         self._drafts.drop(Speculated.SUPERSEDED)
 
     def next_ref(self) -> Ref:
@@ -99,8 +93,8 @@ class Answering:
             asked_at: when the transcript was asked for.
             now: on the driver's clock.
         """
-        plain = self._policy.respond and self.wish is None
-        if plain and self.answer is None and not self.unanswered:
+        plain = self._policy.respond and self.turns.wish is None
+        if plain and self.turns.answer is None and not self.turns.unanswered:
             self._drafts.make(transcript, said_from, asked_at, now)
 
     def drop_draft(self, outcome: Speculated) -> None:
@@ -129,7 +123,11 @@ class Answering:
             stopwatch: the turn's instants so far.
             now: on the driver's clock.
         """
-        if self.draft is not None and transcript is not None and not self.unanswered:
+        if (
+            self.draft is not None
+            and transcript is not None
+            and not self.turns.unanswered
+        ):
             self._adopt(self._drafts.use(said, stopwatch, now), transcript)
             return
         self.drop_draft(Speculated.SUPERSEDED)
@@ -143,22 +141,22 @@ class Answering:
             utterance=said.utterance,
         )
         self._count(answer)
-        wanted = self._policy.respond or self.wish is not None
-        if wanted and self.answer is None and not self.unanswered:
-            self.answer = answer
-            answer.wish, self.wish = self.wish, None
+        wanted = self._policy.respond or self.turns.wish is not None
+        if wanted and self.turns.answer is None and not self.turns.unanswered:
+            self.turns.answer = answer
+            answer.wish, self.turns.wish = self.turns.wish, None
         else:
             # What was said before this is still to be understood: then all of it is answered.
-            self.owed = self.owed or (wanted and self.answer is None)
-            self.unanswered.append(answer)
+            self.owed = self.owed or (wanted and self.turns.answer is None)
+            self.turns.unanswered.append(answer)
         if failure is not None:
-            self._give_up(answer, Outcome.FAILED, now, failure)
+            self.turns.give_up(answer, Outcome.FAILED, now, failure)
         elif transcript is not None:
             self._hear(answer, transcript, now)
 
     def _adopt(self, draft: Answer, transcript: Transcript) -> None:
         self._count(draft)
-        self.answer = draft
+        self.turns.answer = draft
         self._telling.heard(draft, transcript, beside=False)
         self._understand()
         self._telling.responding(draft)
@@ -167,41 +165,32 @@ class Answering:
 
     def on_transcript(self, event: e.FinalHeard, now: float) -> None:
         """The transcript of a turn that was decided without."""
-        for answer in self._undecided():
+        for answer in self.turns.all():
             if answer.utterance == event.ref:
                 self._hear(answer, event.transcript, now)
                 return
 
-    def _undecided(self) -> tuple[Answer, ...]:
-        """Turns whose transcript may be awaited."""
-        return (*self.unanswered, *([self.answer] if self.answer is not None else []))
-
     def _hear(self, answer: Answer, transcript: Transcript, now: float) -> None:
         answer.stopwatch.transcript_at = now
-        beside = self.answer is not None and self.answer is not answer
+        beside = self.turns.answer is not None and self.turns.answer is not answer
         self._telling.heard(answer, transcript, beside)
         if not transcript.text.strip():
-            self._give_back(answer)
-            self._end(answer, Outcome.EMPTY, now)
+            self.turns.give_back(answer)
+            self.turns.end(answer, Outcome.EMPTY, now)
             return
-        if answer is self.answer:
+        if answer is self.turns.answer:
             self._understand()
             self._telling.responding(answer)
             self._generate(answer, now)
         else:
             self.understood = True
-            self._end(answer, Outcome.HEARD, now)
+            self.turns.end(answer, Outcome.HEARD, now)
 
     def _understand(self) -> None:
         """The user said words; no tool is awaited any longer, and no earlier answer."""
         self.understood = True
         self.owed = False
-        self.tool_results_due = None
-
-    def _give_back(self, answer: Answer) -> None:
-        """What the client asked for has not been answered: it is answered as soon as that can be."""
-        if answer.wish is not None:
-            self.wish, answer.wish = answer.wish, None
+        self.turns.tool_results_due = None
 
     # --- answers that nobody waited for the user's turn to end for ----------------------------------------
 
@@ -211,8 +200,8 @@ class Answering:
         It begins when there is no other, and the user's words are known. Returns whether it will; it will not where
         another is under way, but for one that has called tools, and has all of their results: that one is to go on.
         """
-        answer = self.answer
-        if self.wish is not None:
+        answer = self.turns.answer
+        if self.turns.wish is not None:
             return False
         if answer is not None:
             if not answer.opened and answer.wish is None:
@@ -220,24 +209,24 @@ class Answering:
                 return True
             if not answer.tool_calls or self._memory.waiting:
                 return False
-        self.wish = wish
+        self.turns.wish = wish
         self.drop_draft(Speculated.SUPERSEDED)
         return True
 
     def fulfil(self, now: float) -> None:
         """Nobody speaks: begin the answer that the client asked for, as soon as the user's words are known."""
-        if len(self.unanswered) == 1:
-            self.answer = answer = self.unanswered.pop()
-            answer.wish, self.wish = self.wish, None
-        elif not self.unanswered:
+        if len(self.turns.unanswered) == 1:
+            self.turns.answer = answer = self.turns.unanswered.pop()
+            answer.wish, self.turns.wish = self.turns.wish, None
+        elif not self.turns.unanswered:
             self.go_on(now)
 
     def go_on(self, now: float) -> None:
         """Answer what the history ends with, without an utterance."""
-        self.tool_results_due = None
+        self.turns.tool_results_due = None
         self.owed = False
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
-        answer.wish, self.wish = self.wish, None
+        answer.wish, self.turns.wish = self.turns.wish, None
         self._begin(answer)
         self._generate(answer, now)
 
@@ -272,7 +261,7 @@ class Answering:
 
     def _begin(self, answer: Answer) -> None:
         self._count(answer)
-        self.answer = answer
+        self.turns.answer = answer
         self._telling.responding(answer)
 
     def _count(self, answer: Answer) -> None:
@@ -286,7 +275,8 @@ class Answering:
         try:
             prompt = self._memory.prompt(wish)
         except TooLong as error:
-            self.fail(Failure(Stage.GATEWAY, INVALID_ARGUMENT, str(error)), now)
+            failure = Failure(Stage.GATEWAY, INVALID_ARGUMENT, str(error))
+            self.turns.give_up(answer, Outcome.FAILED, now, failure)
             return
         answer.policy = self._policy
         answer.voiced = self._policy.spoken
@@ -301,7 +291,7 @@ class Answering:
 
     def _working(self, ref: Ref) -> Answer | None:
         """The answer, or the draft, that a stage works for."""
-        for answer in (self.answer, self.draft):
+        for answer in (self.turns.answer, self.draft):
             if answer is not None and answer.ref == ref and answer.opened:
                 return answer
         return None
@@ -324,113 +314,31 @@ class Answering:
         if self.draft is not None and self.draft.ref == event.ref:
             self.drop_draft(Speculated.FAILED)
             return
-        for answer in self._undecided():
-            if event.ref in (answer.ref, answer.utterance):
-                self._give_up(answer, Outcome.FAILED, now, event.failure)
-                return
+        answer = self.turns.of(event.ref)
+        if answer is not None:
+            self.turns.give_up(answer, Outcome.FAILED, now, event.failure)
 
-    # --- the end of an answer -----------------------------------------------------------------------------
+    # --- time passes --------------------------------------------------------------------------------------
 
     def advance(self, now: float) -> None:
         """Let out what is due, end what is over, give up what takes too long."""
-        draft, answer = self.draft, self.answer
+        draft = self.draft
         if draft is not None and draft.overdue(now) is not None:
             self.drop_draft(Speculated.FAILED)
-        for unanswered in list(self.unanswered):
-            if (failure := unanswered.overdue(now)) is not None:
-                self._give_up(unanswered, Outcome.FAILED, now, failure)
-        if answer is None:
-            return
-        for audio in answer.release(now):
-            self._out.append(
-                c.TellAudio(
-                    answer.ref.turn, audio.position, audio.seconds, audio.samples
-                )
-            )
-        if answer.played_out(now):
-            self._finish(answer, now)
-        elif (failure := answer.overdue(now)) is not None:
-            self.fail(failure, now)
+        self.turns.advance(now)
 
     def wake_at(self, now: float) -> float | None:
         """When `advance` has something to do; None for never."""
         times = [
             at
-            for answer in (*self._undecided(), self.draft)
+            for answer in (*self.turns.all(), self.draft)
             if answer is not None and (at := answer.wake_at(now)) is not None
         ]
         return min(times) if times else None
 
-    def _finish(self, answer: Answer, now: float) -> None:
-        if answer.tool_calls:
-            self._end(answer, Outcome.TOOL_CALLS, now)
-            # A client that asks for its answers itself is waited for as long as it takes.
-            if self._policy.go_on:
-                self.tool_results_due = now + self._policy.tool_timeout
-        else:
-            said = answer.playback.sent if answer.voiced else answer.text.strip()
-            self._end(answer, Outcome.ANSWERED if said else Outcome.EMPTY, now)
-
     def cut(self, outcome: Outcome, now: float) -> Answer | None:
         """Stop the answer in progress; returns it, if there was one."""
-        answer = self.answer
+        answer = self.turns.answer
         if answer is not None:
-            self._give_up(answer, outcome, now)
+            self.turns.give_up(answer, outcome, now)
         return answer
-
-    def fail(self, failure: Failure, now: float) -> None:
-        """The answer in progress cannot be given."""
-        assert self.answer is not None
-        self._give_up(self.answer, Outcome.FAILED, now, failure)
-
-    def _give_up(
-        self,
-        answer: Answer,
-        outcome: Outcome,
-        now: float,
-        failure: Failure | None = None,
-    ) -> None:
-        """End an answer early: tell the client first, then those who work on it."""
-        transcribing = answer.utterance
-        if transcribing is not None:
-            self._telling.unheard(answer, failure)
-            if outcome is Outcome.INTERRUPTED:
-                self._give_back(answer)
-            elif answer.wish is not None:
-                self._telling.responding(answer)
-        if answer.announced and answer.voiced:
-            self._out.append(
-                c.TellInterrupted(answer.ref.turn, answer.playback.heard(now))
-            )
-        self._end(answer, outcome, now, failure)
-        if answer.opened:
-            self._out.append(c.CancelReply(answer.ref))
-        elif transcribing is not None:
-            self._out.append(c.CancelTranscribe(transcribing))
-
-    def _end(
-        self,
-        answer: Answer,
-        outcome: Outcome,
-        now: float,
-        failure: Failure | None = None,
-    ) -> None:
-        heard = answer.heard_text(now)
-        if answer is self.answer:
-            self.answer = None
-            forgotten = self._memory.answered(answer, outcome, heard, failure)
-            self._out += [c.TellItemDeleted(item) for item in forgotten]
-        else:
-            self.unanswered.remove(answer)
-        if answer.announced:
-            self.ended = answer
-            self.spoken.keep(answer)
-        if self._policy.prefill and outcome is Outcome.ANSWERED and answer.prompt:
-            self._read_anew(answer.prompt)
-        self._telling.ended(answer, outcome, heard, failure)
-
-    def _read_anew(self, asked: tuple[Message, ...]) -> None:
-        """Have the model read prompts from where they begin now, if that is not where they did when it was asked."""
-        anew = self._memory.anew(asked)
-        if anew is not None:
-            self._out.append(c.Prepare(anew, False))

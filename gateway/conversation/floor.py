@@ -85,7 +85,7 @@ class Floor:
 
     def learn(self) -> None:
         """The user said something: were they cut off by the last answer to their words, or did they listen to it?"""
-        ended, cut_off = self._answering.ended, self._cut_off
+        ended, cut_off = self._answering.turns.ended, self._cut_off
         self._cut_off = False
         if ended is None or ended.said_from is None:
             return

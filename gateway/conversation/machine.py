@@ -75,7 +75,7 @@ class Conversation:
     def expects(self, wish: int) -> bool:
         """Whether the answer to the `Wish` with that key has yet to be asked for."""
         answer = self._answering.answer
-        wishes = [self._answering.wish]
+        wishes = [self._answering.turns.wish]
         if answer is not None and not answer.opened:
             wishes.append(answer.wish)
         return any(wished is not None and wished.key == wish for wished in wishes)
@@ -113,7 +113,7 @@ class Conversation:
             self._answering.wake_at(now),
             self._listening.wake_at(),
             self._quiet.due_at(),
-            self._answering.tool_results_due if self._memory.waiting else None,
+            self._answering.turns.tool_results_due if self._memory.waiting else None,
             self._lifetime.due_at() if self._ending is None else None,
         )
         return min((time for time in times if time is not None), default=None)
@@ -222,10 +222,10 @@ class Conversation:
         """Begin what could not begin before: nobody was to be interrupted, or something was to come yet."""
         if self._answering.answer is not None or self._listening.speaking:
             return
-        if self._answering.wish is not None:
+        if self._answering.turns.wish is not None:
             self._memory.complete()
             self._answering.fulfil(now)
-        elif not self._answering.unanswered:
+        elif not self._answering.turns.unanswered:
             complete = self._memory.complete() and self._policy.go_on
             if complete or self._answering.owed:
                 self._answering.go_on(now)
@@ -256,14 +256,14 @@ class Conversation:
         answering = self._answering
         return (
             answering.answer is None
-            and not answering.unanswered
-            and answering.wish is None
+            and not answering.turns.unanswered
+            and answering.turns.wish is None
             and not self._listening.speaking
         )
 
     def _call_off(self, now: float) -> None:
         """Go on without the results of tools that do not come."""
-        due = self._answering.tool_results_due
+        due = self._answering.turns.tool_results_due
         if self._memory.waiting and due is not None and now >= due:
             self._memory.expire()
             self._listening.rethink(now)
@@ -307,7 +307,7 @@ class Conversation:
         answer = self._answering.answer
         if answer is not None and answer.announced and answer.ref.turn == event.turn:
             self._answering.cut(Outcome.INTERRUPTED, now)
-        ended = self._answering.ended
+        ended = self._answering.turns.ended
         if ended is None or ended.ref.turn != event.turn:
             last = ended.ref.turn if ended else "none yet"
             self._out.append(
