@@ -39,21 +39,18 @@ class Call:
     """One call, from its offer until everything of it is gone.
 
     Args:
-        id: of the call.
         caller: whose it is.
 
     Attributes:
         id: of the call.
         caller: whose it is.
         answered: the answer to the offer, or why there is none.
-        hung_up: set to end it.
     """
 
-    def __init__(self, id: str, caller: Caller) -> None:
-        self.id = id
+    def __init__(self, caller: Caller) -> None:
+        self.id = f"rtc_{secrets.token_hex(16)}"
         self.caller = caller
         self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.hung_up = asyncio.Event()
 
     async def hold(self, peer: Peer, connection: Connection) -> None:
         """Talk until either side ends it.
@@ -69,7 +66,6 @@ class Call:
             _take(peer, connection),
             _hear(peer, connection),
             peer.over(),
-            self.hung_up.wait(),
         )
         tasks = {holding, *(asyncio.ensure_future(other) for other in others)}
         try:
@@ -134,7 +130,7 @@ class Calls:
             offer, session = await self._asked(request, caller)
         except WireError as error:
             return refusal(error)
-        call = Call(f"rtc_{secrets.token_hex(16)}", caller)
+        call = Call(caller)
         task = asyncio.create_task(self._serve(call, offer, session))
         self._calls[call.id] = call, task
         task.add_done_callback(lambda _task: self._calls.pop(call.id))
@@ -172,7 +168,7 @@ class Calls:
         # To somebody else it is as if there were none.
         if call is None or task is None or call.caller.name != caller.name:
             raise NotFound("", f"there is no call {id!r:.60}", "call_not_found")
-        call.hung_up.set()
+        task.cancel()
         await asyncio.wait({task})
 
     async def _asked(

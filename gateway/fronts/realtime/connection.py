@@ -226,6 +226,8 @@ class Connection:
             if event["type"] == "error" and cause is not None:
                 answer_to(event["error"], cause.type, cause.event_id)
             self._outbox.put(event)
+        if self._sound is not None and isinstance(notice, c.TellTurnEnded):
+            self._sound.ended()
         match notice:
             case c.TellInterrupted(_, at):
                 self._heard_until = at

@@ -185,10 +185,12 @@ class Peer:
             ConnectionError: the client has gone.
         """
         channel = self._channel
-        while channel is not None and channel.bufferedAmount > MOST_UNSENT:
+        if channel is None:
+            raise ConnectionError("the client has not come yet")
+        while channel.bufferedAmount > MOST_UNSENT and not self._gone.is_set():
             self._drained.clear()
             await self._drained.wait()
-        if channel is None or self._gone.is_set():
+        if self._gone.is_set():
             raise ConnectionError("the client has gone")
         try:
             _send(channel, event)

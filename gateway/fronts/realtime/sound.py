@@ -38,6 +38,8 @@ class Sound:
         self._speaker = speaker
         self._put = put
         self._handed = ""
+        self._unfinished: str | None = None
+        self._dry = False
 
     def heed(self, notice: c.Notice, response: Response | None) -> None:
         """Do what a notice says about sound.
@@ -48,7 +50,7 @@ class Sound:
         """
         match notice:
             case c.TellAudio(_, _, _, samples) if response is not None:
-                self._handed = response.id
+                self._handed = self._unfinished = response.id
                 self._speaker.play(samples)
                 if self.sounding not in (None, response.id):
                     # The track has not fallen silent between the two, and so has not said anything.
@@ -59,8 +61,15 @@ class Sound:
             case c.TellDucked(_, ducked):
                 self._speaker.duck(ducked)
 
+    def ended(self) -> None:
+        """No more audio comes of the response: what the track has run out of was the last of it."""
+        self._unfinished = None
+        if self._dry:
+            self.playing(False)
+
     def stop(self) -> None:
         """Play no more of what there is."""
+        self._dry = False
         self._speaker.stop_playing()
         self._speaker.duck(False)
         sounding, self.sounding = self.sounding, None
@@ -69,10 +78,13 @@ class Sound:
 
     def playing(self, playing: bool) -> None:
         """The track began to play, or has played all there is."""
+        # A voice that is slow for a moment has not ended.
+        waits = self.sounding is not None and self.sounding == self._unfinished
+        self._dry = not playing and waits
         if playing and self.sounding is None:
             self.sounding = self._handed
             self._tell("started", self._handed)
-        elif not playing and self.sounding is not None:
+        elif not playing and self.sounding is not None and not self._dry:
             sounding, self.sounding = self.sounding, None
             self._tell("stopped", sounding)
 

@@ -40,9 +40,33 @@ def test_a_response_is_started_and_stopped_once() -> None:
     scene.audio("a")
     scene.sound.playing(True)
     scene.audio("a")
+    scene.sound.ended()
     scene.sound.playing(False)
     scene.sound.playing(False)
     assert scene.told == [("started", "a"), ("stopped", "a")]
+
+
+def test_a_response_whose_voice_is_slow_has_not_stopped() -> None:
+    scene = Scene()
+    scene.audio("a")
+    scene.sound.playing(True)
+    scene.sound.playing(False)
+    scene.audio("a")
+    scene.sound.playing(True)
+    scene.sound.playing(False)
+    assert scene.told == [("started", "a")]
+    scene.sound.ended()
+    assert scene.told == [("started", "a"), ("stopped", "a")]
+
+
+def test_a_response_that_is_cut_while_its_voice_is_slow_is_cleared() -> None:
+    scene = Scene()
+    scene.audio("a")
+    scene.sound.playing(True)
+    scene.sound.playing(False)
+    scene.sound.heed(c.TellInterrupted(1, 0.2), None)
+    scene.sound.ended()
+    assert scene.told == [("started", "a"), ("cleared", "a")]
 
 
 def test_an_interruption_clears_what_sounds_and_lifts_the_volume() -> None:
@@ -60,7 +84,9 @@ def test_two_responses_without_a_gap_are_told_apart() -> None:
     scene = Scene()
     scene.audio("a")
     scene.sound.playing(True)
+    scene.sound.ended()
     scene.audio("b")
+    scene.sound.ended()
     scene.sound.playing(False)
     assert scene.told == [
         ("started", "a"),
