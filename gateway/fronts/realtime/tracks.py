@@ -23,8 +23,11 @@ HEARD_RATE = 16_000
 LONGEST_UNHEARD = 10.0
 """Seconds of audio that nobody has listened to yet; with more the gateway does not keep up, and should not try to."""
 
-BURST = 2.0
-"""Seconds of audio that may come ahead of real time: nobody speaks faster, and to decode is work."""
+BURST = 5.0
+"""Seconds of audio that may come at once: what a network delivers late."""
+
+FASTEST = 1.5
+"""Times real time at which audio may come for long: clocks differ a little, nobody speaks faster, and to decode is work."""
 
 LONGEST_UNPLAYED = 30.0
 """Seconds of audio that wait to be played; an answer is let out in real time, so that many never do."""
@@ -55,8 +58,8 @@ class IncomingAudio:
         self._arrivals = Arrivals()
         self._decoder = opus.Decoder()
         self._resampler = Resampler(opus.CLOCK, HEARD_RATE)
-        self._began: float | None = None
-        self._seconds = 0.0
+        self._allowed = BURST
+        self._counted_at = self._loop.time()
         self._unheard = bytearray()
         self._arrived = 0.0
         self._more = asyncio.Event()
@@ -75,9 +78,8 @@ class IncomingAudio:
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """A packet has arrived: what aiortc's receiver asks of its buffer. Nothing is left for its own decoder to do."""
         now = self._loop.time()
-        if self._began is None:
-            self._began = now
-        if self._seconds < now - self._began + BURST:
+        self._earn(now)
+        if self._allowed > 0:
             pieces = self._arrivals.push(
                 packet.sequence_number, packet.timestamp, packet.payload, now
             )
@@ -100,11 +102,11 @@ class IncomingAudio:
     def _hear(self, pieces: list[Piece], now: float) -> None:
         for piece in pieces:
             if isinstance(piece, int):
-                most = (now - (self._began or now) + BURST - self._seconds) * opus.CLOCK
-                samples = np.zeros(max(0, min(piece, round(most))), np.int16)
+                most = max(0, round(self._allowed * opus.CLOCK))
+                samples = np.zeros(min(piece, most), np.int16)
             else:
                 samples = self._decoder.decode(piece)
-            self._seconds += len(samples) / opus.CLOCK
+            self._allowed -= len(samples) / opus.CLOCK
             self._unheard += self._resampler.push(samples).tobytes()
         if pieces:
             self._arrived = now
@@ -117,8 +119,15 @@ class IncomingAudio:
         at = self._arrivals.wake_at()
         self._timer = None if at is None else self._loop.call_at(at, self._wake)
 
+    def _earn(self, now: float) -> None:
+        """Time has gone by, and more audio may come."""
+        earned = (now - self._counted_at) * FASTEST
+        self._allowed = min(BURST, self._allowed + earned)
+        self._counted_at = now
+
     def _wake(self) -> None:
         now = self._loop.time()
+        self._earn(now)
         self._hear(self._arrivals.wake(now), now)
 
 
