@@ -42,6 +42,8 @@ async def phone(page: Page, talk: Conversation) -> None:
     """A question, a tool, an answer."""
     await scenes.dice(talk)
     await settled(page)
+    await scenes.france(talk)
+    await settled(page)
 
 
 async def settled(page: Page) -> None:

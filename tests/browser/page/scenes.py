@@ -18,7 +18,7 @@ async def dice(talk: Conversation) -> None:
     await talk.said("Roll two dice for me.")
     await talk.calls("roll_dice", '{"count": 2, "sides": 6}')
     await talk.until("response.create")
-    await talk.answers("There you go.", waterfall(388, 97, 402, 66, saved=240), 0.2)
+    await talk.answers("There you go.", seconds=0.2)
 
 
 async def bees(talk: Conversation) -> None:

@@ -68,7 +68,7 @@ async def filled(page: Page, gateway: ScriptedGateway) -> None:
     talk = await gateway.conversation()
     await talk.began()
     await scenes.everything(talk)
-    await expect(page.locator(".waterfall")).to_have_count(5)
+    await expect(page.locator(".waterfall")).to_have_count(4)
     await page.locator("summary").first.click()
 
 

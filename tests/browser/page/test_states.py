@@ -126,6 +126,7 @@ async def test_a_conversation_that_the_gateway_ends_says_why(
     await page.click("#talk")
     talk = await gateway.conversation()
     await talk.began()
+    await talk.said("Goodbye.")
     why = "the conversation lasted 3600 s, which is the longest"
     await talk.send("error", error={"code": "session_expired", "message": why})
     await talk.socket.close(code=WSCloseCode.POLICY_VIOLATION)
@@ -135,6 +136,7 @@ async def test_a_conversation_that_the_gateway_ends_says_why(
     await page.click("#talk")
     talk = await gateway.conversation()
     await talk.began()
+    await talk.heard(0.1)
     assert talk.sent("conversation.item.create") == []
 
 
