@@ -23,15 +23,17 @@ from gateway.conversation.prompt import Message
 from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
+from gateway.manners import Manners
 from gateway.observer import Observer
 from gateway.options import Options
+from gateway.preparing import Preparing
 from gateway.room import Room
 from gateway.stages.call import StageCall
 from gateway.stages.directory import Stages
 from gateway.stages.llm import Reply, to_messages
 from gateway.stages.stt import Transcription
 from gateway.stages.tts import Speech
-from services.runtime.errors import InvalidArgument, Unavailable, from_rpc_error
+from services.runtime.errors import Unavailable
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -73,7 +75,7 @@ class Session:
         give_up: Callable[[BaseException], None],
     ) -> None:
         self.id = conversation_id
-        self._options = options
+        self._manners = Manners(options)
         self._conversation = conversation
         self._context = room
         self._listener = listener
@@ -88,10 +90,7 @@ class Session:
         self._transcriptions: dict[Ref, Transcription] = {}
         self._replies: dict[Ref, Reply] = {}
         self._speeches: dict[Ref, Speech] = {}
-        self._wished: dict[int, Options] = {}
-        self._of_answers: dict[Ref, Options] = {}
-        self._to_prepare: c.Prepare | None = None
-        self._preparing: asyncio.Task[None] | None = None
+        self._preparing = Preparing(conversation_id, stages, deliver)
         self._predicting: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -128,9 +127,11 @@ class Session:
             InvalidArgument: the model has no room for anything but the instructions and the tools; nothing has changed.
         """
         self._context.follow(options)
-        self._options = options
+        before, self._manners.options = self._manners.options, options
         self._listener.voice_begins = options.voice_threshold
         self.tell(MannerChanged(options.policy, options.instructions))
+        if _begins(options) != _begins(before):
+            self._read_anew()
 
     def respond(self, wish: Wish, options: Options | None) -> None:
         """Ask for an answer; refused with a `Refuse` where there cannot be one, before this returns.
@@ -140,14 +141,9 @@ class Session:
             options: of this one answer (tools, sampling, voice, speed, rate); None for the conversation's.
         """
         if options is not None:
-            self._wished[wish.key] = options
+            self._manners.wish(wish.key, options)
         self.tell(Respond(wish))
-        # Refused, or asked of the model already.
-        self._wished = {
-            key: kept
-            for key, kept in self._wished.items()
-            if self._conversation.expects(key)
-        }
+        self._manners.keep_wishes(self._conversation.expects)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -184,6 +180,7 @@ class Session:
         self._room.set()
         for task in self._tasks:
             task.cancel()
+        await self._preparing.close()
         await asyncio.gather(*self._tasks, *self._calls, return_exceptions=True)
         self._observer.close()
 
@@ -218,9 +215,7 @@ class Session:
     def _obey(self, command: c.Command) -> None:
         match command:
             case c.Prepare():
-                self._to_prepare = command
-                if self._preparing is None or self._preparing.done():
-                    self._preparing = self._task(self._prepare_newest())
+                self._preparing.want(command, self._manners.options)
             case c.Transcribe(ref, start, partials):
                 self._transcribe(ref, start, partials)
             case c.PredictEnd():
@@ -241,20 +236,19 @@ class Session:
                 self._forget_prediction()
                 _cancel(self._transcriptions, ref)
             case c.Generate(ref, messages, wish):
-                # What is still to be read ahead is read now.
-                self._to_prepare = None
-                self._of_answers[ref] = self._wished.pop(wish, self._options)
+                self._preparing.drop()
+                self._manners.begin(ref, wish)
                 self._generate(ref, messages)
             case c.Speak(ref, text):
                 self._speech(ref).speak(text)
             case c.FinishSpeaking(ref):
                 self._speech(ref).finish()
             case c.CancelReply(ref):
-                self._of_answers.pop(ref, None)
+                self._manners.cancelled(ref)
                 _cancel(self._replies, ref)
                 _cancel(self._speeches, ref)
             case c.TellTurnEnded(turn):
-                self._forget_options(turn)
+                self._manners.ended(turn)
                 self._deliver(command)
             case c.NoteSpeculation():
                 pass
@@ -284,14 +278,8 @@ class Session:
             case _:
                 assert_never(command)
 
-    def _forget_options(self, turn: int) -> None:
-        """An answer is over."""
-        self._of_answers = {
-            ref: kept for ref, kept in self._of_answers.items() if ref.turn != turn
-        }
-
     def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
-        policy = self._options.policy
+        policy = self._manners.options.policy
         longest = policy.longest_utterance * (2 if policy.buffered else 1)
         call = Transcription(
             self._stages.stt,
@@ -300,7 +288,7 @@ class Session:
             self.tell,
             self._listener.tape,
             start,
-            self._options.language,
+            self._manners.options.language,
             self._hints(),
             partials,
             self._observer.metadata(ref.turn),
@@ -309,14 +297,23 @@ class Session:
         self._open(self._transcriptions, call)
         call.feed()
 
+    def _read_anew(self) -> None:
+        """Have the model read how prompts begin from now on, while nobody waits for it."""
+        beginning = self._conversation.beginning
+        wanted = (
+            self._manners.options.policy.prefill and not self._conversation.answering
+        )
+        if wanted and beginning and not self._closed:
+            self._obey(c.Prepare(beginning, False))
+
     def _hints(self) -> tuple[str, ...]:
         """What the user is likely to say, where the recognizer wants to know."""
         known = self._stages.known
         can = known is not None and known.stt is not None and known.stt.hint_phrases
-        return self._options.hints if can else ()
+        return self._manners.options.hints if can else ()
 
     def _generate(self, ref: Ref, messages: tuple[Message, ...]) -> None:
-        options = self._of_answers[ref]
+        options = self._manners.of(ref)
         request = llm_pb2.GenerateRequest(
             turn=self._turn_ref(ref),
             messages=to_messages(messages),
@@ -333,7 +330,7 @@ class Session:
 
     def _speech(self, ref: Ref) -> Speech:
         if ref not in self._speeches:
-            options = self._of_answers.get(ref, self._options)
+            options = self._manners.of(ref)
             config = SynthesizeConfig(
                 turn=self._turn_ref(ref),
                 format=AudioFormat(sample_rate=options.output_rate),
@@ -368,33 +365,6 @@ class Session:
         if self._predicting is not None:
             self._predicting.cancel()
 
-    async def _prepare_newest(self) -> None:
-        """One at a time; of those that were asked for meanwhile only the last one counts."""
-        while self._to_prepare is not None:
-            asked, self._to_prepare = self._to_prepare, None
-            await self._prepare(asked)
-
-    async def _prepare(self, asked: c.Prepare) -> None:
-        request = llm_pb2.PrepareRequest(
-            turn=TurnRef(conversation_id=self.id),
-            messages=to_messages(asked.messages),
-            tools=self._options.tools,
-            model=self._options.model,
-        )
-        try:
-            await self._stages.llm.Prepare(
-                request, timeout=self._options.policy.llm_timeout
-            )
-        except grpc.aio.AioRpcError as error:
-            problem = from_rpc_error(error, "llm")
-            if isinstance(problem, InvalidArgument) and asked.opening:
-                self._deliver(c.Refuse(f"config.{problem.field}", problem.problem))
-            else:
-                log.warning(
-                    "the prompt was not prepared; the first answer may be slow",
-                    reason=str(problem),
-                )
-
     # --- tasks --------------------------------------------------------------------------------------------
 
     def _open(self, calls: dict[Ref, Call], call: Call) -> None:
@@ -407,12 +377,9 @@ class Session:
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._own(task)
-        return task
-
-    def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _report(self, task: asyncio.Task[None], ref: Ref) -> None:
         """A call's task must not fail in any way that it does not know itself; if it does, the turn has failed."""
@@ -428,6 +395,11 @@ class Session:
 
     def _turn_ref(self, ref: Ref) -> TurnRef:
         return TurnRef(conversation_id=self.id, turn=ref.turn, revision=ref.revision)
+
+
+def _begins(options: Options) -> tuple[object, ...]:
+    """What prompts begin with, and who reads them."""
+    return options.instructions, options.tools, options.model
 
 
 def _cancel(calls: dict[Ref, Call], ref: Ref) -> None:

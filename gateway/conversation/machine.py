@@ -19,6 +19,7 @@ from gateway.conversation.items import Items
 from gateway.conversation.lifetime import Lifetime
 from gateway.conversation.listening import Listening
 from gateway.conversation.memory import Memory
+from gateway.conversation.prompt import Message
 from gateway.conversation.refusals import MOST_UNANSWERED
 from gateway.conversation.values import (
     Ending,
@@ -79,6 +80,11 @@ class Conversation:
         if answer is not None and not answer.opened:
             wishes.append(answer.wish)
         return any(wished is not None and wished.key == wish for wished in wishes)
+
+    @property
+    def beginning(self) -> tuple[Message, ...]:
+        """What every prompt begins with."""
+        return self._memory.beginning()
 
     @property
     def items(self) -> tuple[Item, ...]:

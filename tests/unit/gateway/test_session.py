@@ -218,6 +218,28 @@ async def test_what_is_said_into_an_answer_takes_its_options_from_nobody(
     assert [config.format.sample_rate for config in script.voiced] == [16_000]
 
 
+async def test_other_instructions_are_read_before_anybody_waits_for_it(
+    script: Script,
+) -> None:
+    read = asyncio.Event()
+    script.prepares = True
+    script.before_prepared = read.set
+    async with opening(script) as gateway, gateway.talk() as (session, told):
+        session.update(replace(gateway.options, instructions="Be brief."))
+        session.update(
+            replace(gateway.options, instructions="Be brief.", voice="scripted")
+        )
+        session.tell(e.TextSaid("Why?", respond=True))
+        await told.until(c.TellTurnEnded)
+        read.clear()
+        session.update(replace(gateway.options, instructions="Be kind.", tools=(TOOL,)))
+        async with asyncio.timeout(10):
+            await read.wait()
+    newest = script.prepared[-1]
+    assert newest.messages[0].content[0].text == "Be kind."
+    assert [tool.name for tool in newest.tools] == ["clock"]
+
+
 async def test_options_that_leave_no_room_are_refused_and_change_nothing(
     gateway: Gateway, script: Script
 ) -> None:
