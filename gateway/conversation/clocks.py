@@ -9,8 +9,16 @@ enough to follow a sound card that drifts."""
 
 
 _GAP = 0.5
-"""Seconds by which audio must lag behind what it was, for a second at a stretch, to be taken for a new beginning: the
-microphone was off. A packet that was merely delayed is followed by others that make up for it."""
+"""Seconds by which audio must lag behind what it was to be taken for a new beginning: the microphone was off."""
+
+_SETTLED = 0.3
+"""Seconds at a stretch that it must lag for. Packets that were merely delayed are followed by others that make up for it."""
+
+_CATCHING_UP = 0.1
+"""Seconds that they must have made up for by then; else they come at the pace of a microphone."""
+
+_HOPELESS = 1.0
+"""Seconds at a stretch after which it is a new beginning, however they come."""
 
 
 class InputClock:
@@ -24,7 +32,7 @@ class InputClock:
         self._origin: float | None = None
         self._next_origin: float | None = None
         self._window_started = 0.0
-        self._late_since: float | None = None
+        self._late: tuple[float, float] | None = None
 
     def observe(self, until: float, arrived: float) -> None:
         """Audio up to position ``until`` arrived at ``arrived``."""
@@ -46,13 +54,16 @@ class InputClock:
     def _began_anew(self, origin: float, arrived: float) -> bool:
         """Whether the audio has been late for so long that there must have been a gap in it."""
         if self._origin is None or origin < self._origin + _GAP:
-            self._late_since = None
+            self._late = None
             return False
-        if self._late_since is None:
-            self._late_since = arrived
-        if arrived - self._late_since < 1.0:
+        if self._late is None:
+            self._late = (arrived, origin)
+        since, first = self._late
+        late = arrived - since
+        caught_up = first - origin
+        if late < _SETTLED or (late < _HOPELESS and caught_up >= _CATCHING_UP):
             return False
-        self._late_since = None
+        self._late = None
         return True
 
     def instant(self, position: float) -> float:

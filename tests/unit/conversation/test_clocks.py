@@ -72,3 +72,20 @@ def test_a_gap_in_the_input_is_no_latency() -> None:
     for index in range(100, 200):
         clock.observe(index * 0.04, 70.0 + index * 0.04)
     assert clock.instant(199 * 0.04) == pytest.approx(70.0 + 199 * 0.04)
+
+
+def test_one_short_word_after_a_gap_is_dated_right() -> None:
+    clock = InputClock()
+    clock.observe(2.0, 102.0)
+    for frame in range(1, 11):
+        clock.observe(2.0 + frame * 0.04, 110.0 + frame * 0.04)
+    assert clock.instant(2.4) == pytest.approx(110.4)
+
+
+def test_a_network_that_catches_up_slowly_is_no_gap() -> None:
+    clock = InputClock()
+    clock.observe(2.0, 102.0)
+    # Nothing came for two seconds; now it comes at three times the pace.
+    for frame in range(1, 76):
+        clock.observe(2.0 + frame * 0.04, 104.0 + frame * 0.04 / 3)
+    assert clock.instant(5.0) == pytest.approx(105.0)
