@@ -10,6 +10,7 @@ from io import BytesIO
 import av
 from av.container import InputContainer
 
+from gateway.fronts.openai.boxes import announces_too_much, is_mp4
 from services.runtime.errors import InvalidArgument
 from services.runtime.logs import get_logger
 from services.runtime.units import PCM_BYTES
@@ -24,10 +25,14 @@ LONGEST_RECORDING = 4 * 3600.0
 
 FORMATS = "wav, mp3, flac, ogg, opus, webm, m4a, mp4, aac"
 
-_DEMUXERS = "wav,w64,aiff,mp3,flac,ogg,matroska,webm,mov,mp4,m4a,3gp,aac"
+_DEMUXERS = "wav,w64,aiff,mp3,flac,ogg,matroska,webm,aac"
 """Any other is refused: playlists, for one, would have FFmpeg open addresses that they name."""
 
-_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+_MP4 = "mov,mp4,m4a,3gp"
+"""For files that say that they are it, and were looked at before."""
+
+_RATES = range(4_000, 768_001)
+"""Hz. A rate of 1 Hz, which a file may claim, makes an hour of 7 KB, and gigabytes of one frame."""
 
 _CHUNK_BYTES = SAMPLE_RATE * PCM_BYTES * 5
 """What is handed on at a time: five seconds."""
@@ -78,9 +83,21 @@ def _chunks(file: BytesIO) -> Generator[bytes, None, None]:
     """All of a file's first audio stream, resampled, some seconds at a time."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     total, waiting = 0, bytearray()
+    data = file.getvalue()
+    mp4 = is_mp4(data)
+    if mp4 and announces_too_much(data):
+        raise _unreadable()
+    options = {
+        "format_whitelist": _MP4 if mp4 else _DEMUXERS,
+        "protocol_whitelist": "none",
+        # A list of edits may name the whole recording any number of times, and what is named twice would be heard twice.
+        "advanced_editlist": "0",
+    }
     try:
-        with av.open(file, "r", options=_OPTIONS) as container:
+        with av.open(file, "r", options=options) as container:
             for frame in _frames(container):
+                if frame.sample_rate not in _RATES:
+                    raise _unreadable()
                 for part in resampler.resample(frame):
                     waiting += part.to_ndarray().tobytes()
                 if len(waiting) >= _CHUNK_BYTES:
