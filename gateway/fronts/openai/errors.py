@@ -26,6 +26,7 @@ from typing import Any
 
 import grpc
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from google.rpc import error_details_pb2
 
 from services.runtime.errors import AntiphonError, EngineError, Full, InvalidArgument
@@ -37,6 +38,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
+
+_LONGEST_PROBLEM = 200
+"""Characters of what aiohttp says about a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +185,22 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except ConnectionError:
         # The client is gone; nobody reads this, and it is no fault of ours.
         return web.Response(status=499)
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        # A head of a form's part, or a compressed body, that is none.
+        return to_response(
+            InvalidArgument("", f"the body cannot be read: {_in_short(error)}")
+        )
     except Exception as error:
         log.exception("request failed", path=request.path)
         return to_response(
             EngineError(f"{type(error).__name__} in the gateway; see its log")
         )
+
+
+def _in_short(error: Exception) -> str:
+    """What aiohttp says, which may quote much of what came, on one line."""
+    said = error.message if isinstance(error, HttpProcessingError) else str(error)
+    return " ".join(said.split())[:_LONGEST_PROBLEM]
 
 
 def _body(message: str, looks: Shape, param: str | None) -> dict[str, Any]:

@@ -235,12 +235,26 @@ async def test_what_cannot_be_done_is_refused_by_name(
         b"--x\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--x--\r\n",
         b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\n--y--\r\n--x--\r\n",
         b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n\xff\xfe\r\n--x--\r\n',
+        b"--x\r\n\xff\xff\r\n\r\nno header\r\n--x--\r\n",
+        b"--x\r\nContent-Disposition: " + b"a" * 10_000 + b"\r\n\r\n\r\n--x--\r\n",
+        b"--x\r\n" + b"X-A: a\r\n" * 1000 + b"\r\nheads alone\r\n--x--\r\n",
     ],
 )
 async def test_a_broken_form_is_refused(running: Running, body: bytes) -> None:
     error = await refused(
         running, body, **{"Content-Type": "multipart/form-data; boundary=x"}
     )
+    assert error["status"] == 400
+
+
+async def test_a_body_that_is_not_compressed_as_it_says_is_refused(
+    running: Running,
+) -> None:
+    said = {
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Encoding": "gzip",
+    }
+    error = await refused(running, b"not gzip", **said)
     assert error["status"] == 400
 
 
