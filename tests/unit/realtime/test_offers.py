@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.fronts.realtime.ice import Ice, to_ice
-from gateway.fronts.realtime.offers import announced, checked
+from gateway.fronts.realtime.offers import MOST_CANDIDATES, announced, checked
 from gateway.settings import GatewaySettings
 from services.runtime.errors import FailedPrecondition, InvalidArgument, Unavailable
 
@@ -51,6 +51,44 @@ def test_names_that_hide_addresses_are_left_out_and_others_stay() -> None:
     assert "203.0.113.7" in cleaned
     assert "end-of-candidates" not in cleaned
     assert cleaned.endswith("\r\n")
+
+
+def with_candidates(*candidates: str) -> str:
+    return OFFER.replace(
+        "a=end-of-candidates\n", "".join(f"a=candidate:{c}\n" for c in candidates)
+    )
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "9 1 udp 1 localhost 5000 typ host",
+        "9 1 udp 1 internal.example 5000 typ host",
+        "9 1 udp 1 224.0.0.251 5000 typ host",
+        "9 1 udp 1 255.255.255.255 5000 typ host",
+        "9 1 udp 1 0.0.0.0 5000 typ host",
+        "9 1 udp 1 203.0.113.9 0 typ host",
+        "9 1 udp 1 203.0.113.9 70000 typ host",
+        "9 1 udp 1 203.0.113.9 -1 typ host",
+        "9 2 udp 1 203.0.113.9 5000 typ host",
+        "9 1 tcp 1 203.0.113.9 9 typ host tcptype active",
+    ],
+)
+def test_nothing_is_sent_to_what_is_no_address_of_one_machine(candidate: str) -> None:
+    cleaned = checked(with_candidates(candidate))
+    assert candidate not in cleaned
+    assert "203.0.113.7" in cleaned
+
+
+def test_nobody_has_the_gateway_send_packets_to_a_thousand_others() -> None:
+    many = (f"9 1 udp 1 203.0.113.9 {port} typ host" for port in range(5000, 6000))
+    assert checked(with_candidates(*many)).count("a=candidate:") == MOST_CANDIDATES
+
+
+@pytest.mark.parametrize("mid", ["a=mid:7", "a=mid:1", "a=x"])
+def test_a_bundle_of_what_is_not_offered_is_refused(mid: str) -> None:
+    with pytest.raises(InvalidArgument, match="bundles"):
+        checked(OFFER.replace("a=mid:0", mid))
 
 
 def test_what_is_offered_twice_is_refused() -> None:
