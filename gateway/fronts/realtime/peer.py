@@ -14,7 +14,7 @@ from aiortc import (
 )
 from aiortc.exceptions import InvalidStateError
 
-from gateway.fronts.realtime import offers, opus
+from gateway.fronts.realtime import fragments, offers, opus
 from gateway.fronts.realtime.errors import SERVER, WireError
 from gateway.fronts.realtime.ice import Ice
 from gateway.fronts.realtime.tracks import IncomingAudio, OutgoingTrack
@@ -106,6 +106,8 @@ class Peer:
             await self._connection.setRemoteDescription(
                 RTCSessionDescription(offer, "offer")
             )
+            if self._connection.sctp is not None:
+                fragments.bound(self._connection.sctp, self._give_up)
             await self._connection.setLocalDescription()
         except Exception as error:  # aiortc's errors share no base, and name what they miss in the offer
             problem = f"cannot be answered: {type(error).__name__} {error}".rstrip()

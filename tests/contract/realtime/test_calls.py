@@ -237,6 +237,17 @@ async def test_who_floods_the_channel_is_told_and_let_go(gateway: OpenDoors) -> 
         await released(gateway)
 
 
+async def test_a_message_without_an_end_is_not_kept(gateway: OpenDoors) -> None:
+    async with calling(gateway.http) as caller:
+        assert caller.connection.sctp is not None
+        # A client that heeds neither the largest message nor the room that it is told of.
+        caller.connection.sctp._remote_max_message_size = 0
+        caller.channel.send("x" * 4 * 1024 * 1024)
+        assert (await caller.until("error"))["error"]["code"] == "request_too_large"
+        await caller.closed()
+        await released(gateway)
+
+
 async def test_an_event_that_is_too_large_for_the_channel_is_named(
     caller: Caller,
 ) -> None:
