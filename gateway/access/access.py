@@ -147,9 +147,11 @@ class Access:
         """
         usage = self._of(caller)
         usage.begin()
+        meter = Meter(usage)
         try:
-            yield Meter(usage)
+            yield meter
         finally:
+            meter.close()
             usage.end()
 
     def request(self, caller: Caller) -> None:

@@ -60,11 +60,15 @@ class TokenBucket:
         rate: a second.
         burst: at once, after a pause.
         clock: seconds.
+
+    Attributes:
+        rate: a second.
+        burst: at once, after a pause.
     """
 
     def __init__(self, rate: float, burst: float, clock: Clock) -> None:
         self.burst = max(1.0, burst)
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._left = self.burst
         self._at = clock()
@@ -78,20 +82,20 @@ class TokenBucket:
         if self.left >= 1.0:
             self._left -= 1.0
             return 0.0
-        return (1.0 - self._left) / self._rate
+        return (1.0 - self._left) / self.rate
 
     @property
     def left(self) -> float:
         """How many could be taken now."""
         now = self._clock()
-        self._left = min(self.burst, self._left + (now - self._at) * self._rate)
+        self._left = min(self.burst, self._left + (now - self._at) * self.rate)
         self._at = now
         return self._left
 
     @property
     def full_in(self) -> float:
         """Seconds until the whole burst can be taken again."""
-        return (self.burst - self.left) / self._rate
+        return (self.burst - self.left) / self.rate
 
 
 class Usage:
@@ -113,6 +117,7 @@ class Usage:
         self._day = _Day()
         self._since = clock()
         self._requests: tuple[float, TokenBucket] | None = None
+        self._left_behind: list[TokenBucket] = []
 
     def begin(self) -> None:
         """A conversation opens.
@@ -152,6 +157,23 @@ class Usage:
                 f"this key may make {rate:g} requests a minute",
                 retry_after=wait,
             )
+
+    def messages(self) -> TokenBucket:
+        """What counts the messages of a conversation that opens.
+
+        It is the best that a conversation has left behind, if there is any: whoever hangs up and comes again does not begin
+        with a new burst.
+        """
+        rate = self.limits.messages_per_second
+        self._left_behind = [one for one in self._left_behind if one.rate == rate]
+        if not self._left_behind:
+            return TokenBucket(rate, rate * BURST_SECONDS, self.clock)
+        self._left_behind.sort(key=lambda one: one.left)
+        return self._left_behind.pop()
+
+    def leave(self, messages: TokenBucket) -> None:
+        """A conversation is over whose messages were counted by this."""
+        self._left_behind.append(messages)
 
     def check_minutes(self) -> None:
         """Find out whether the caller may talk on.
@@ -220,8 +242,11 @@ class Meter:
     def __init__(self, usage: Usage) -> None:
         self._usage = usage
         self._limits = usage.limits
-        rate = self._limits.messages_per_second
-        self._messages = TokenBucket(rate, rate * BURST_SECONDS, usage.clock)
+        self._messages = usage.messages()
+
+    def close(self) -> None:
+        """The conversation is over."""
+        self._usage.leave(self._messages)
 
     @property
     def message_bytes(self) -> int:

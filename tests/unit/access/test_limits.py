@@ -49,6 +49,25 @@ def test_what_a_stalled_network_delivers_late_passes(clock: Clock) -> None:
         meter.message(100)
 
 
+def test_who_comes_again_begins_with_no_new_burst(clock: Clock) -> None:
+    usage = Usage(Limits(messages_per_second=10), clock)
+    meter = Meter(usage)
+    for _ in range(20):
+        meter.message(1)
+    meter.close()
+    clock.now += 1
+    again, beside = Meter(usage), Meter(usage)
+    assert again.rate_limits()[0]["remaining"] == 10
+    assert beside.rate_limits()[0]["remaining"] == 20
+
+
+def test_messages_are_counted_anew_where_their_limit_has_changed(clock: Clock) -> None:
+    usage = Usage(Limits(messages_per_second=10), clock)
+    Meter(usage).close()
+    usage.limits = Limits(messages_per_second=20)
+    assert Meter(usage).rate_limits()[0]["limit"] == 40
+
+
 def test_too_many_messages_say_how_many_may_come_and_when_the_next(
     clock: Clock,
 ) -> None:
