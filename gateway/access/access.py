@@ -168,6 +168,11 @@ class Access:
         keys = () if self._keys is None else self._keys()
         return tuple(origin for key in keys for origin in key.origins)
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one key."""
+        return self._keys is not None and len(self._keys()) > 1
+
     def _of(self, caller: Caller) -> Usage:
         usage = self._usage.setdefault(caller.name, Usage(caller.limits, self._clock))
         usage.limits = caller.limits

@@ -1,6 +1,7 @@
 """The gate before everything under ``/v1/``: origin, key, limits. Who has passed is in ``request[CALLER]``."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -8,6 +9,7 @@ from aiohttp import web
 
 from gateway.access import Access, Caller
 from gateway.access.access import no_secrets
+from gateway.access.limits import refuse
 from gateway.access.origins import Origins
 from gateway.fronts.openai.errors import Handler
 from services.runtime import metrics
@@ -47,7 +49,7 @@ class Gate:
         self._origins = origins
         self._admission = admission
         self._streams = streams
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
     def install(self, application: web.Application) -> None:
         """Stand before an application's handlers."""
@@ -78,7 +80,7 @@ class Gate:
         work = request.method == "POST" and _address(request).startswith(WORK)
         late = asyncio.get_running_loop().call_later(BODY_SECONDS, _too_slow, request)
         try:
-            with self._place() if work else nullcontext():
+            with self._place(caller) if work else nullcontext():
                 return await handler(request)
         finally:
             late.cancel()
@@ -89,27 +91,36 @@ class Gate:
         self._origins.check(sent, request.scheme, request.host, more)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _place(self, caller: Caller) -> Iterator[None]:
         """One of the places for work.
 
-        These are not conversations' places: a conversation is kept up in real time, a request takes its turn.
+        These are not conversations' places: a conversation is kept up in real time, a request takes its turn. Where there are
+        several keys, one has half of them: it holds its place while its body comes, as slowly as it likes.
 
         Raises:
             Unavailable: the gateway is going away.
             Full: no place is free.
+            TooMuch: the caller has as many as one may.
         """
         if self._admission.draining:
             raise Unavailable("this gateway is shutting down; try another")
-        if self._open >= self._streams:
+        if self._open.total() >= self._streams:
             metrics.ACCESS_REFUSALS.labels("busy").inc()
             raise Full(
                 f"this gateway works on {self._streams} requests already; try again soon"
             )
-        self._open += 1
+        share = max(1, self._streams // 2)
+        if self._access.several and self._open[caller.name] >= share:
+            raise refuse(
+                "share",
+                f"{share} requests of this key are worked on already",
+                retry_after=1.0,
+            )
+        self._open[caller.name] += 1
         try:
             yield
         finally:
-            self._open -= 1
+            self._open[caller.name] -= 1
 
 
 def _address(request: web.Request) -> str:

@@ -318,6 +318,26 @@ async def test_requests_over_the_limit_are_told_when_to_come_again(
             assert (await error(got))["code"] == "rate_limit_exceeded"
 
 
+async def test_one_key_leaves_others_a_place(web: aiohttp.ClientSession) -> None:
+    keys = f"kitchen:{hashed(KEY)},other:{hashed('ak_other')}"
+    async with doors(api_keys=keys, http_streams=2) as here:
+        address = here.http.removeprefix("http://").split(":")
+        answer, slow = await asyncio.open_connection(*address)
+        slow.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 9\r\n"
+            b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+            + f"Authorization: Bearer {KEY}\r\n\r\n".encode()
+        )
+        # Its handler runs, and waits for the body.
+        assert b"100 Continue" in await answer.readline()
+        for key, status in ((KEY, 429), ("ak_other", 200)):
+            headers = {"Authorization": f"Bearer {key}"}
+            chat = f"{here.http}/v1/chat/completions"
+            async with web.post(chat, json=CHAT, headers=headers) as got:
+                assert got.status == status
+        slow.close()
+
+
 async def test_requests_have_places_of_their_own_and_are_told_when_none_is_free(
     web: aiohttp.ClientSession,
 ) -> None:
