@@ -34,6 +34,12 @@ CLOSE_SECONDS = 2.0
 LONGEST_REASON = 123
 """Bytes of a close frame's reason (RFC 6455, section 5.5.1)."""
 
+_NOT_UNDERSTOOD: dict[int, bytes] = {
+    WSCloseCode.PROTOCOL_ERROR: b"what came is no frame of a WebSocket",
+    WSCloseCode.INVALID_TEXT: b"a text message is not UTF-8",
+}
+"""Why aiohttp closes a connection by itself."""
+
 _ENDINGS = {
     Ending.CLIENT: (WSCloseCode.OK, "the conversation is over"),
     Ending.DRAINING: (
@@ -157,7 +163,7 @@ async def _read(socket: web.WebSocketResponse, connection: Connection) -> None:
 
 
 class _WebSocket(web.WebSocketResponse):
-    """A WebSocket that says why it is closed, also where aiohttp closes it: for a message that is too large.
+    """A WebSocket that says why it is closed, also where aiohttp closes it.
 
     Args:
         largest: message, in bytes.
@@ -178,6 +184,7 @@ class _WebSocket(web.WebSocketResponse):
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
         """Close it; returns whether it was open."""
+        message = message or _NOT_UNDERSTOOD.get(code, b"")
         if code == WSCloseCode.MESSAGE_TOO_BIG and not self.closed:
             why = f"the message has more than {self._largest} bytes"
             told = WireError(why, code="message_too_large")
