@@ -20,26 +20,31 @@ class LoneProcess:
     Attributes:
         http: where it answers HTTP, if it does.
         address: where it answers gRPC.
+        metrics: where it counts.
+        log: its lines, as far as they have been read.
     """
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self.http = ""
         self.address = ""
+        self.metrics = ""
+        self.log: list[str] = []
 
     async def logged(self, event: str) -> dict[str, Any]:
         """The next line of the log that says this."""
         assert self._process.stderr is not None
-        seen = []
+        seen = len(self.log)
         async with asyncio.timeout(PATIENCE):
             async for line in self._process.stderr:
-                seen.append(line.decode())
+                self.log.append(line.decode())
                 if (
                     line.startswith(b"{")
                     and (said := json.loads(line))["event"] == event
                 ):
                     return dict(said)
-        raise AssertionError(f"it ended before it said {event!r}: {''.join(seen)}")
+        said_before = "".join(self.log[seen:])
+        raise AssertionError(f"it ended before it said {event!r}: {said_before}")
 
     def terminate(self) -> None:
         self._process.terminate()
@@ -80,6 +85,8 @@ async def lone_process(
     )
     running = LoneProcess(process)
     try:
+        port = (await running.logged("loading"))["metrics_port"]
+        running.metrics = f"http://127.0.0.1:{port}/metrics"
         if name == "gateway":
             running.http = f"http://127.0.0.1:{(await running.logged('http'))['port']}"
         running.address = f"127.0.0.1:{(await running.logged('serving'))['port']}"
