@@ -102,14 +102,17 @@ class SemanticVad(Wire):
 TurnDetection = Annotated[ServerVad | SemanticVad, Discriminator("type")]
 
 
+class NoiseReductionField(Wire):
+    """Noise is to be taken out; of what is spoken into, whatever it is."""
+
+    type: Literal["near_field", "far_field"]
+
+
 class AudioInput(Wire):
     """What the client sends."""
 
     format: AudioFormat | None = None
-    noise_reduction: Annotated[
-        None,
-        not_ours("audio is heard as it comes; let the client reduce noise", "null"),
-    ] = None
+    noise_reduction: NoiseReductionField | None = None
     transcription: Transcription | None = None
     turn_detection: TurnDetection | None = ServerVad()
 

@@ -20,6 +20,7 @@ from gateway.fronts.realtime.errors import (
 from gateway.fronts.realtime.holding import Holding
 from gateway.fronts.realtime.items import to_item, to_wire
 from gateway.fronts.realtime.new_items import InputItem, ItemReference
+from gateway.fronts.realtime.noise import PIECE
 from gateway.fronts.realtime.outbox import Outbox
 from gateway.fronts.realtime.responses import Manner, Response
 from gateway.fronts.realtime.server_events import Teller
@@ -66,7 +67,7 @@ class Clerk:
         )
 
     async def hear(self, event: schema.AudioAppend, arrived: float) -> None:
-        """The client's audio.
+        """The client's audio, where it comes in events.
 
         Raises:
             WireError: it is half a sample too long, or does not belong here.
@@ -78,7 +79,17 @@ class Clerk:
                 param="type",
             )
         samples = self._holding.inlet.push(event.audio)
-        await self._session.hear(samples, arrived)
+        await self.listen(samples, arrived)
+
+    async def listen(self, samples: bytes, arrived: float) -> None:
+        """The client's audio, however it came: PCM16 mono at 16,000 Hz, at ``arrived`` on the loop's clock."""
+        noise = self._holding.noise
+        if noise is None:
+            await self._session.hear(samples, arrived)
+            return
+        for start in range(0, len(samples), PIECE):
+            piece = noise.push(samples[start : start + PIECE])
+            await self._session.hear(piece, arrived)
 
     def obey(self, event: schema.ClientEvent) -> None:
         """Anything else.

@@ -147,7 +147,7 @@ class Connection:
         if self._meter is not None:
             self._meter.audio()
         await self._opened.wait()
-        await self._session.hear(samples, arrived)
+        await self._clerk.listen(samples, arrived)
 
     def playing(self, playing: bool) -> None:
         """The track began to play what `Transport.play` gave it, or has played the last of it.

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.access import Meter
 from gateway.fronts.realtime.fields import RealtimeSession
 from gateway.fronts.realtime.formats import Inlet, Outlet
+from gateway.fronts.realtime.noise import NoiseReduction
 from gateway.fronts.realtime.responses import Manner
 from gateway.fronts.realtime.transport import Transport
 from gateway.fronts.realtime.wishes import (
@@ -35,6 +36,7 @@ class Holding:
         session: what the client has asked for.
         options: the same for the gateway.
         inlet: for the client's audio.
+        noise: takes the noise out of it; None where it is heard as it comes.
 
     Raises:
         WireError: a stage cannot do what is asked for.
@@ -61,6 +63,7 @@ class Holding:
         self.session = session
         self.options = self.to_options(session)
         self.inlet = Inlet(input_format(session, rate))
+        self.noise = NoiseReduction() if _noisy(session) else None
 
     def to_options(self, session: RealtimeSession) -> Options:
         """The gateway's options for such a session.
@@ -86,6 +89,8 @@ class Holding:
         format = input_format(session, self.rate)
         if format != self.inlet.format:
             self.inlet = Inlet(format)
+        if _noisy(session) != _noisy(self.session):
+            self.noise = NoiseReduction() if _noisy(session) else None
         self.session, self.options = session, options
 
     def rate_limits(self) -> list[dict[str, Any]]:
@@ -144,6 +149,10 @@ class Holding:
             metadata=metadata,
             encode=outlet.push if in_events else None,
         )
+
+
+def _noisy(session: RealtimeSession) -> bool:
+    return session.audio.input.noise_reduction is not None
 
 
 def _may_last(settings: GatewaySettings, meter: Meter | None) -> float | None:

@@ -52,7 +52,9 @@ def session_object(
         "audio": {
             "input": {
                 "format": input_format(session, rate).to_wire(),
-                "noise_reduction": None,
+                "noise_reduction": _dumped(session)["audio"]["input"][
+                    "noise_reduction"
+                ],
                 "transcription": _transcription(session, options, abilities),
                 "turn_detection": _turn_detection(session, options),
             },
@@ -140,4 +142,4 @@ def _tool_choice(session: RealtimeSession) -> str | Json:
 
 
 def _dumped(session: RealtimeSession) -> Json:
-    return session.model_dump(include={"tracing", "tool_choice"})
+    return session.model_dump(include={"audio", "tracing", "tool_choice"})

@@ -35,6 +35,7 @@ PIPECAT = {
         "input": {
             "transcription": {"model": "gpt-realtime-whisper"},
             "turn_detection": {"type": "semantic_vad"},
+            "noise_reduction": {"type": "near_field"},
         }
     },
     "tools": [],

@@ -33,7 +33,7 @@ FULL: dict[str, Any] = {
     "audio": {
         "input": {
             "format": {"type": "audio/pcm", "rate": 16000},
-            "noise_reduction": None,
+            "noise_reduction": {"type": "near_field"},
             "transcription": {
                 "model": "whisper-1",
                 "language": "en",
@@ -173,10 +173,6 @@ def test_a_name_of_the_beta_is_answered_with_the_name_of_today(
 @pytest.mark.parametrize(
     ("update", "param"),
     [
-        (
-            audio_input(noise_reduction={"type": "near_field"}),
-            "audio.input.noise_reduction",
-        ),
         (
             audio_input(transcription={"languages": ["en"]}),
             "audio.input.transcription.languages",

@@ -75,6 +75,7 @@ def test_what_is_told_can_be_asked_for_again() -> None:
         session(REACHY),
         detecting("semantic_vad", eagerness="low", interrupt_response=False),
         listening(turn_detection=None),
+        listening(noise_reduction={"type": "far_field"}),
         session({"antiphon": {"waterfall": True}, "temperature": 0.3}),
         session({"tracing": {"workflow_name": "w"}, "output_modalities": ["text"]}),
     ):
