@@ -54,10 +54,10 @@ def rules(request: web.Request) -> dict[str, str]:
     socket = f" {secure}://{request.host}" if _HOST.fullmatch(request.host) else ""
     policy = (
         "default-src 'none'",
-        "script-src 'self' blob:",
-        "worker-src 'self' blob:",
+        "script-src 'self'",
+        "worker-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data: blob:",
+        "img-src 'self' data:",
         "media-src 'self' blob: mediastream:",
         "font-src 'self'",
         f"connect-src 'self'{socket}",

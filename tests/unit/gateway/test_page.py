@@ -68,6 +68,8 @@ async def test_a_page_may_reach_its_gateway_and_nothing_else(
         host = address.removeprefix("http://")
         assert policy["connect-src"] == f"'self' ws://{host}"
         assert "unsafe" not in got.headers["Content-Security-Policy"]
+        # A script of text that somebody brought would be one by "blob:" or "data:".
+        assert policy["script-src"] == policy["worker-src"] == "'self'"
         assert policy["frame-ancestors"] == "'none'"
         assert "microphone=(self)" in got.headers["Permissions-Policy"]
         assert got.headers["X-Content-Type-Options"] == "nosniff"
