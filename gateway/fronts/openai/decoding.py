@@ -95,6 +95,8 @@ def _chunks(file: BytesIO) -> Generator[bytes, None, None]:
     }
     try:
         with av.open(file, "r", options=options) as container:
+            # What says so itself is not listened to for hours before it is refused.
+            _check_length(_announced(container))
             for frame in _frames(container):
                 if frame.sample_rate not in _RATES:
                     raise _unreadable()
@@ -123,6 +125,11 @@ def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
     for packet in container.demux(container.streams.audio[0]):
         with suppress(av.InvalidDataError):
             yield from packet.decode()
+
+
+def _announced(container: InputContainer) -> int:
+    """Bytes that a file says it will become; 0 where it says nothing."""
+    return (container.duration or 0) * SAMPLE_RATE * PCM_BYTES // av.time_base
 
 
 def _check_length(size: int) -> None:
