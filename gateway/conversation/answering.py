@@ -223,7 +223,8 @@ class Answering:
 
     def go_on(self, now: float) -> None:
         """Answer what the history ends with, without an utterance."""
-        self.turns.tool_results_due = None
+        if not self._memory.waiting:
+            self.turns.tool_results_due = None
         self.owed = False
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
         answer.wish, self.turns.wish = self.turns.wish, None

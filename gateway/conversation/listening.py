@@ -2,6 +2,7 @@
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.answer import Answer
 from gateway.conversation.answering import Answering
 from gateway.conversation.backchannels import says_something
 from gateway.conversation.clocks import InputClock
@@ -30,6 +31,9 @@ LEAST_COMMITTED = 0.1
 
 UNLISTENED = 0.064
 """Seconds of audio that have come and were not listened to yet, at most: two windows of voice activity."""
+
+TOO_QUIET = 1.0
+"""Seconds without a voice that may hold words which were not noticed to be any; in less there are hardly any."""
 
 Guess = e.EndPredicted | e.PartialHeard | e.CheckpointHeard
 
@@ -62,6 +66,7 @@ class Listening:
         self._floor = Floor(policy, self._ear, answering, patience, out)
         self._arrived: float | None = None
         self._taken = 0.0
+        self._outgrown = False
 
     @property
     def state(self) -> State | None:
@@ -89,7 +94,7 @@ class Listening:
         starts = [self._ear.heard]
         if self._ear.utterance is not None:
             starts.append(self._ear.utterance.start)
-        if self._ear.voice is not None:
+        if self._ear.voice is not None and not self.buffering:
             starts.append(self._ear.voice.start)
         if (said_from := self._going_on_from()) is not None:
             starts.append(said_from)
@@ -112,7 +117,7 @@ class Listening:
         buffering = self.buffering
         self._policy = self._judge.policy = self._floor.policy = policy
         if self.buffering and not buffering:
-            self._taken = max(self._taken, kept)
+            self._taken, self._outgrown = max(self._taken, kept), False
         utterance = self._ear.utterance
         if utterance is None or utterance.pause is None:
             return
@@ -154,8 +159,7 @@ class Listening:
         # What is left of a voice when its utterance is over may be nothing but the time it takes to notice its end.
         if voice is None or (voice.left_over and ear.voiced() < LATE):
             return
-        if answer is not None and self.buffering:
-            # It stops nothing, and the client takes it or not.
+        if self.buffering and not self._worth_opening(answer):
             return
         interrupt = self._policy.turns.interrupt
         at_once = answer is None or interrupt is Interrupt.ALWAYS
@@ -179,6 +183,11 @@ class Listening:
         else:
             self._floor.take(utterance, voice.start, now)
         self._transcribe(utterance)
+
+    def _worth_opening(self, answer: Answer | None) -> bool:
+        """Whether a voice is transcribed already, before the client takes it or not: where it is in nobody's way."""
+        asked_for = answer is not None or self._answering.turns.wish is not None
+        return not asked_for and not self._outgrown
 
     def _open(self, start: float, aside: bool) -> Utterance:
         before = max(0.0, start - self._policy.preroll)
@@ -316,10 +325,20 @@ class Listening:
         at, self._arrived = self._arrived or now, None
         self.judge_aside(now)
         utterance = self._ear.utterance
-        if utterance is not None and not utterance.aside:
-            due_at = self._judge.done(utterance, at, now)
-            if due_at is not None:
-                self._decide(due_at, now)
+        if utterance is None or utterance.aside:
+            return
+        if self.buffering:
+            self._let_go(utterance)
+            return
+        due_at = self._judge.done(utterance, at, now)
+        if due_at is not None:
+            self._decide(due_at, now)
+
+    def _let_go(self, utterance: Utterance) -> None:
+        """Follow a voice no longer that the client has not taken for so long; it can take the end of it yet."""
+        if self._ear.heard - utterance.start >= self._policy.longest_utterance:
+            self.forget()
+            self._outgrown = True
 
     def judge_aside(self, now: float) -> None:
         """Whether an aside has become more, or was nothing; to be asked whenever an answer may have ended, too."""
@@ -361,13 +380,14 @@ class Listening:
 
     def clear(self) -> None:
         """Forget what was heard since the last turn, says the client."""
+        self._ear.ignore()
         self.forget()
-        self._taken = self._ear.heard
+        self._taken, self._outgrown = self._ear.heard, False
 
     def end(self, now: float) -> None:
-        """Nothing more will be heard: take what there is for a turn, but for what may have meant nothing."""
+        """Nothing more will be heard: take what there is for a turn, but for what was not meant for one, or may not be."""
         if self._ear.utterance is not None:
-            if self._ear.utterance.aside:
+            if self._ear.utterance.aside or self.buffering:
                 self.forget()
             else:
                 self._decide(now, now)
@@ -376,15 +396,24 @@ class Listening:
         """The user is done, as was clear at ``due_at``: the utterance under way becomes a turn."""
         utterance = self._ear.utterance
         assert utterance is not None
-        pause = utterance.pause
+        pause, quiet = utterance.pause, self._ear.quiet()
         ended = self._ear.close()
         if pause is None and utterance.announced:
             self._out.append(c.TellSpeechStopped(ended))
         ended_at = self._clock.instant(ended)
         # All audio since the checkpoint was held back: its transcript is the final one.
         transcript = pause.transcript if pause is not None else None
+        if (
+            self.buffering
+            and pause is not None
+            and quiet >= TOO_QUIET
+            and self._judge.failed is None
+        ):
+            # The client takes that audio, too.
+            transcript = None
+            self._out.append(c.ResumeTranscribe(utterance.ref))
         self._floor.interrupted = False
-        self._taken = self._ear.heard
+        self._taken, self._outgrown = self._ear.heard, False
         if transcript is None:
             self._floor.learn()
         failed = self._judge.failed if transcript is None else None

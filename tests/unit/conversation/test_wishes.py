@@ -1,10 +1,13 @@
 """Answers that a client asks for, instead of leaving it to the conversation when to answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.values import (
+    Ending,
     Endpointing,
     Failure,
     Interrupt,
@@ -352,3 +355,98 @@ def test_a_wish_does_not_wait_for_who_has_not_committed_what_they_say() -> None:
     driver.tell(e.Committed())
     (told,) = driver.all(c.TellCommitted)
     assert told.start == 0.0
+
+
+def test_a_wish_that_waits_for_two_transcripts_is_not_held_up_by_an_open_microphone() -> (
+    None
+):
+    driver = Driver(PUSH_TO_TALK)
+    for _ in range(2):
+        driver.hear(1.0)
+        driver.tell(e.Committed())
+    wish(driver)
+    driver.tell(e.SpeechBegan(driver.position))
+    driver.hear(1.0)
+    for transcribed, text in zip(driver.all(c.Transcribe), ("one", "two"), strict=True):
+        driver.tell(e.FinalHeard(transcribed.ref, Transcript(text)))
+    assert prompt(driver) == [("user", "one two")]
+    assert responding(driver) == [(2, 1)]
+
+
+def test_what_nobody_commits_is_no_turn_however_long_it_lasts() -> None:
+    policy = replace(PUSH_TO_TALK, longest_utterance=5.0)
+    driver = Driver(policy)
+    driver.tell(e.SpeechBegan(driver.position))
+    driver.hear(12.0)
+    assert driver.all(c.TellCommitted) == []
+    (opened,) = driver.all(c.Transcribe)
+    assert c.CancelTranscribe(opened.ref) in driver.done
+    driver.tell(e.Committed())
+    (told,) = driver.all(c.TellCommitted)
+    assert told.end - told.start == pytest.approx(policy.longest_utterance, abs=0.04)
+    driver.tell(e.SpeechPaused(driver.position))
+    driver.speak(1.0)
+    assert len(driver.all(c.Transcribe)) == 3
+
+
+def test_of_a_voice_that_nobody_commits_no_more_is_kept_than_can_be_committed() -> None:
+    policy = replace(PUSH_TO_TALK, longest_utterance=5.0)
+    driver = Driver(policy)
+    driver.tell(e.SpeechBegan(driver.position))
+    driver.hear(30.0)
+    kept = driver.position - driver.core.needed_from
+    assert kept <= policy.longest_utterance + policy.preroll + 0.04
+
+
+def test_what_was_not_committed_by_the_end_is_no_turn() -> None:
+    driver = Driver(PUSH_TO_TALK)
+    driver.speak(1.0)
+    driver.tell(e.InputEnded(Ending.DRAINING))
+    assert driver.all(c.TellCommitted) == []
+    assert [close.turns for close in driver.all(c.Close)] == [0]
+
+
+def test_words_that_were_too_quiet_to_be_noticed_are_committed_too() -> None:
+    driver = Driver(PUSH_TO_TALK)
+    driver.speak(1.0)
+    driver.hear(2.0)
+    asked = driver.all(c.TakeCheckpoint)[-1]
+    driver.tell(e.CheckpointHeard(asked.ref, asked.id, Transcript("Loud.")))
+    done = driver.tell(e.Committed())
+    assert c.ResumeTranscribe(asked.ref) in done
+    driver.tell(e.FinalHeard(asked.ref, Transcript("Loud. And quiet.")))
+    (told,) = driver.all(c.TellTranscript)
+    assert told.transcript.text == "Loud. And quiet."
+
+
+def test_what_was_said_into_an_answer_before_a_clear_is_not_heard_when_it_is_over() -> (
+    None
+):
+    driver = Driver(PUSH_TO_TALK)
+    wish(driver)
+    driver.tell(e.SpeechBegan(driver.position))
+    driver.hear(2.0)
+    driver.tell(e.Cleared())
+    cleared = driver.position
+    driver.tell(e.ReplyCancelled())
+    driver.hear(1.0)
+    (told,) = driver.all(c.TellSpeechStarted)
+    assert told.at == pytest.approx(cleared, abs=0.04)
+
+
+# --- tools ------------------------------------------------------------------------------------------------
+
+
+def test_results_are_given_up_in_time_though_the_client_had_something_said_meanwhile() -> (
+    None
+):
+    driver = Driver(Policy(tool_timeout=10.0))
+    driver.tell(e.TextSaid("Why?", respond=True))
+    driver.tell(e.ToolCalled(driver.ref(), CALL))
+    driver.tell(e.ReplyWritten(driver.ref(), Usage()))
+    wish(driver)
+    driver.answer(driver.ref(), "One moment.", 1.0)
+    driver.wait(8.0)
+    assert outcomes(driver) == [Outcome.TOOL_CALLS, Outcome.ANSWERED]
+    driver.wait(3.0)
+    assert responding(driver) == [(1, 0), (2, 1), (3, 0)]
