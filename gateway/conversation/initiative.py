@@ -14,15 +14,17 @@ class Quiet:
 
     Args:
         idle: what to do about it; None for nothing.
-
-    Attributes:
-        idle: what to do about it; None for nothing.
     """
 
     def __init__(self, idle: Idle | None) -> None:
-        self.idle = idle
+        self._idle = idle
         self._since: float | None = None
         self._times = 0
+
+    def hold(self, idle: Idle | None) -> None:
+        """From now on, this is done about it; a silence counts from here on if that is something else."""
+        if idle != self._idle:
+            self._idle, self._since = idle, None
 
     def user_spoke(self) -> None:
         """The user said something: they may be prompted anew, though not at once."""
@@ -35,7 +37,7 @@ class Quiet:
 
     def observe(self, quiet: bool, now: float) -> Initiative | None:
         """Whether anybody speaks; returns what is to be said about it now."""
-        if self.idle is None:
+        if self._idle is None:
             return None
         if not quiet:
             self._since = None
@@ -45,10 +47,10 @@ class Quiet:
         if due is None or now < due:
             return None
         self._times += 1
-        return self.idle.what
+        return self._idle.what
 
     def due_at(self) -> float | None:
         """When the silence will have been too long; None for never."""
-        if self.idle is None or self._since is None or self._times >= self.idle.most:
+        if self._idle is None or self._since is None or self._times >= self._idle.most:
             return None
-        return self._since + self.idle.after
+        return self._since + self._idle.after

@@ -141,12 +141,14 @@ class Conversation:
     def tick(self, now: float) -> list[c.Command]:
         """Time has passed."""
         if not self._closed:
+            self._count_silence(now)
             self._advance(now)
         return self._taken()
 
     def handle(self, event: e.Event, now: float) -> list[c.Command]:
         """Something happened; returns what is to be done, in order."""
         if not self._closed:
+            self._count_silence(now)
             self._dispatch(event, now)
             self._advance(now)
         return self._taken()
@@ -217,12 +219,15 @@ class Conversation:
             self._answering.understood = False
             self._quiet.user_spoke()
         self._break_silence(now)
-        if not self._nobody_speaks():
-            self._lifetime.spoke(now)
-        elif self._ending is not None and not self._closed:
+        if self._nobody_speaks() and self._ending is not None:
             self._listening.forget()
             self._closed = True
             self._out.append(c.Close(self.turn, self._ending))
+
+    def _count_silence(self, now: float) -> None:
+        """Somebody may have spoken, or thought, until now, though nothing happened meanwhile."""
+        if not self._nobody_speaks():
+            self._lifetime.spoke(now)
 
     def _answer_what_is_asked(self, now: float) -> None:
         """Begin what could not begin before: nobody was to be interrupted, or something was to come yet."""
@@ -255,7 +260,7 @@ class Conversation:
     def _hold(self, policy: Policy, now: float) -> None:
         """From now on the conversation is held like this."""
         self._policy = self._lifetime.policy = policy
-        self._quiet.idle = policy.idle
+        self._quiet.hold(policy.idle)
         self._listening.hold(policy, now)
 
     def _nobody_speaks(self) -> bool:

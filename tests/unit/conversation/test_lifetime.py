@@ -123,3 +123,22 @@ def test_the_first_reason_to_end_is_the_one_that_is_told() -> None:
     driver.tell(e.InputEnded())
     driver.wait(5.0)
     assert closings(driver) == [Ending.TOO_LONG]
+
+
+def test_whoever_thinks_for_long_is_not_silent() -> None:
+    driver = Driver(Policy(longest_silence=10.0, llm_timeout=30.0))
+    driver.tell(e.TextSaid("Why?", respond=True))
+    driver.wait(25.0)
+    driver.answer(driver.ref(), "Because.", 1.0)
+    driver.wait(9.0)
+    assert closings(driver) == []
+    driver.wait(3.0)
+    assert closings(driver) == [Ending.IDLE]
+
+
+def test_a_failure_after_long_is_no_end_of_the_conversation() -> None:
+    driver = Driver(Policy(longest_silence=10.0, llm_timeout=30.0))
+    driver.tell(e.TextSaid("Why?", respond=True))
+    driver.wait(31.0)
+    assert outcomes(driver) == [Outcome.FAILED]
+    assert closings(driver) == []

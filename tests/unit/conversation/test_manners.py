@@ -16,6 +16,7 @@ from gateway.conversation.values import (
     Transcript,
     TurnTaking,
     Usage,
+    Wish,
 )
 from tests.unit.conversation.driver import Driver, outcomes, prompt
 from tests.unit.conversation.talker import Talker
@@ -253,3 +254,18 @@ def test_a_silent_user_is_prompted_from_then_on() -> None:
     assert told == [c.TellIdle, c.TellResponding, c.TellReplyStarted]
     item = driver.core.item(idle.item)
     assert item is not None
+
+
+def test_what_was_said_while_nobody_was_prompted_ends_a_silence_too() -> None:
+    prompting = Policy(idle=Idle(5.0, Initiative(say="Still there?")))
+    driver = Driver(prompting)
+    driver.wait(3.0)
+    driver.tell(e.MannerChanged(replace(prompting, idle=None), ""))
+    driver.tell(e.Respond(Wish(1)))
+    driver.answer(driver.ref(), "Hello.", 3.0)
+    driver.wait(4.0)
+    driver.tell(e.MannerChanged(prompting, ""))
+    driver.wait(4.0)
+    assert driver.all(c.TellIdle) == []
+    driver.wait(2.0)
+    assert len(driver.all(c.TellIdle)) == 1
