@@ -78,8 +78,8 @@ class Clerk:
                 code=NOT_SUPPORTED,
                 param="type",
             )
-        samples = self._holding.inlet.push(event.audio)
-        await self.listen(samples, arrived)
+        for samples in self._holding.inlet.pieces(event.audio):
+            await self.listen(samples, arrived)
 
     async def listen(self, samples: bytes, arrived: float) -> None:
         """The client's audio, however it came: PCM16 mono at 16,000 Hz, at ``arrived`` on the loop's clock."""

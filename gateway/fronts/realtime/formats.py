@@ -4,6 +4,7 @@ G.711 is ITU-T Recommendation G.711 (11/88): tables 1 (A-law) and 2 (μ-law) say
 takes the code that sounds nearest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,19 @@ class Inlet:
 
     def __init__(self, format: AudioFormatSpec) -> None:
         self.format = format
+        self._sample = PCM_BYTES if format.type == PCM else 1
         self._resampler = Resampler(format.rate, HEARING_RATE)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The next bytes from the wire, a second at a time: nobody else is heard while one is worked on.
+
+        Raises:
+            WireError: half a sample; nothing is given then.
+        """
+        self._check(data)
+        second = self.format.rate * self._sample
+        for start in range(0, len(data), second):
+            yield self.push(data[start : start + second])
 
     def push(self, data: bytes) -> bytes:
         """The next bytes from the wire; returns 16-bit PCM mono at `HEARING_RATE`.
@@ -61,13 +74,16 @@ class Inlet:
         Raises:
             WireError: half a sample.
         """
+        self._check(data)
         if self.format.type == PCM:
-            if len(data) % PCM_BYTES:
-                raise refused("audio", f"has {len(data)} bytes", "whole 16-bit samples")
             samples = np.frombuffer(data, "<i2")
         else:
             samples = _DECODED[self.format.type][np.frombuffer(data, np.uint8)]
         return self._resampler.push(samples).astype("<i2", copy=False).tobytes()
+
+    def _check(self, data: bytes) -> None:
+        if len(data) % self._sample:
+            raise refused("audio", f"has {len(data)} bytes", "whole 16-bit samples")
 
 
 class Outlet:

@@ -136,6 +136,24 @@ def test_the_voice_is_asked_for_the_rate_of_the_wire(rate: int) -> None:
     assert outlet.push(samples) == samples
 
 
+def test_what_is_long_comes_in_pieces_of_a_second_that_are_the_same_as_the_whole() -> (
+    None
+):
+    format = AudioFormatSpec(PCM, 24_000)
+    data = (np.sin(np.arange(60_000) / 9) * 9_000).astype("<i2").tobytes()
+    pieces = list(Inlet(format).pieces(data))
+    assert len(pieces) == 3
+    assert max(map(len, pieces)) <= 2 * HEARING_RATE
+    assert b"".join(pieces) == Inlet(format).push(data)
+
+
+def test_half_a_sample_is_refused_before_any_of_it_is_heard() -> None:
+    inlet = Inlet(AudioFormatSpec(PCM, 24_000))
+    with pytest.raises(WireError, match="whole 16-bit samples"):
+        next(inlet.pieces(b"\0" * 96_001))
+    assert list(inlet.pieces(b"")) == []
+
+
 def test_half_a_sample_is_refused() -> None:
     inlet = Inlet(AudioFormatSpec(PCM, 24_000))
     with pytest.raises(WireError) as caught:
