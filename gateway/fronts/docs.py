@@ -132,5 +132,5 @@ _STYLE = """body { overflow: auto; }
   .docs tr { display: block; padding: 0.75rem 0; }
   .docs td { display: block; padding: 0; }
 }
-.docs code { font-size: 0.9em; overflow-wrap: anywhere; }
+.docs code { font-size: 0.9em; overflow-wrap: break-word; }
 """

@@ -187,6 +187,8 @@ async def test_health_and_what_is_offered_are_told_without_a_key(
             text = await got.text()
     for named in ("/v1/realtime", "/v1/models/{id}", "input_audio_buffer.append"):
         assert f"<code>{named}</code>" in text
+    # The rows stand in a page of Markdown, too.
+    assert "](" not in text
 
 
 @pytest.mark.parametrize(
