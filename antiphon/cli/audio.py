@@ -37,6 +37,10 @@ def read_speech(path: Path, rate: int = INPUT_RATE) -> bytes:
     """
     try:
         samples, recorded = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudio(
+            f"{path}: {error.error_string.rstrip('.')}; WAV, FLAC, OGG and MP3 can be read"
+        ) from None
     except (OSError, soundfile.SoundFileError) as error:
         raise UnreadableAudio(f"{path}: {error}") from None
     if not len(samples):

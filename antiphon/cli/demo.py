@@ -114,19 +114,18 @@ def _why(result: dict[str, Any]) -> str:
 
 
 def _say_what_next(console: Console, made: Plan, output: Path) -> None:
-    console.print("\nEverything stays up. In another terminal:", style="bold green")
+    console.print(
+        f"\nEverything stays up: {made.page} in a browser, or in another terminal:",
+        style="bold green",
+    )
     for command, what in (
         ("antiphon talk", "microphone and headphones"),
-        (
-            "antiphon talk assets/questions/03-what-is-the-capital-of-france.flac",
-            "a question",
-        ),
         ("antiphon talk YOUR.wav", "a recording of yours"),
         ("antiphon describe", "what stands behind the gateway"),
     ):
         console.print(f"  .venv/bin/{command:<24} {what}")
     console.print(
-        f"The answer is in {output}; the gateway listens at {made.addresses['gateway']}. Ctrl-C stops everything.\n"
+        f"The answer is in {output}; gRPC is at {made.addresses['gateway']}. Ctrl-C stops everything.\n"
     )
 
 

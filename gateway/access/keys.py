@@ -178,6 +178,10 @@ def _problems(error: ValidationError) -> Iterator[str]:
         said = problem["msg"]
         if problem["loc"] and problem["loc"][-1] == "hash":
             said = f"must be {HASH_PREFIX} and 64 hexadecimal digits, as `antiphon key new` prints it"
+        elif problem["type"] == "extra_forbidden":
+            said = (
+                f"is nothing that a key has; allowed: {', '.join(_Entry.model_fields)}"
+            )
         elif not place:
             said = "must be a list of keys"
         yield ": ".join([*place, said])

@@ -84,7 +84,10 @@ def test_a_file_may_hold_no_key(text: str) -> None:
             f'- {{name: a, hash: "{HASH}"}}\n- {{name: a, hash: "{OTHER}"}}',
             "two keys are named 'a'",
         ),
-        (f'- {{name: a, hash: "{HASH}", conversation: 1}}', "entry 1: conversation: "),
+        (
+            f'- {{name: a, hash: "{HASH}", conversation: 1}}',
+            "entry 1: conversation: is nothing that a key has; allowed: name, hash, ",
+        ),
         (f'- {{name: a, hash: "{HASH}", conversations: 0}}', "entry 1: conversations:"),
         (
             f'- {{name: a, hash: "{HASH}", origins: [example.org]}}',
