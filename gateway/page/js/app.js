@@ -54,7 +54,8 @@ function refused(choice, why) {
     talk.changed("tools");
     return;
   }
-  talk.log.notice(sentence(why));
+  const named = strings.settings[choice];
+  talk.log.notice(sentence(named ? `${named}: ${why}` : why));
   if (choice) settings.set(choice, DEFAULTS[choice]);
 }
 

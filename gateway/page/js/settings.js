@@ -127,6 +127,12 @@ export function session(choices, callsTools, events) {
   };
 }
 
+/** Why a field of the session was refused, without its path: people see the choice that it belongs to. */
+export function whyOf({ param, message }) {
+  const place = `${param}: `;
+  return message.startsWith(place) ? message.slice(place.length) : message;
+}
+
 /** Which choice a refused field of the session belongs to, by `error.param`. */
 export function choiceOf(param) {
   const fields = [

@@ -39,7 +39,7 @@ function choose(facts, choices, now) {
   switch (facts.link) {
     case "idle":
       if (facts.microphone === "insecure") return ["missing", "insecure", {}];
-      return facts.microphone ? [facts.microphone, facts.microphone, {}] : ["idle", "idle", {}];
+      return facts.microphone ? [facts.microphone, facts.microphone, {}] : ["idle", held ? "idleHeld" : "idle", {}];
     case "connecting":
       return ["connecting", "connecting", {}];
     case "waiting": {
@@ -60,7 +60,10 @@ function choose(facts, choices, now) {
 function open(facts, held) {
   if (facts.hearing) return ["hearing", held ? "hearingHeld" : "hearing", {}];
   if (facts.interrupted) return ["interrupted", "interrupted", {}];
-  if (facts.speaking) return ["speaking", held || !facts.listens ? "speakingHeld" : "speaking", {}];
+  if (facts.speaking) {
+    if (!facts.listens) return ["speaking", "speakingUnheard", {}];
+    return ["speaking", held ? "speakingHeld" : "speaking", {}];
+  }
   if (facts.thinking) return ["thinking", "thinking", {}];
   if (facts.microphone) return ["ready", facts.microphone, {}];
   if (!facts.listens) return ["ready", "ready", {}];

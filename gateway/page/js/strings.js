@@ -43,6 +43,7 @@ export const strings = {
   },
   hint: {
     idle: "Speech in, speech out, and every millisecond on the way accounted for.",
+    idleHeld: "Press once to begin. Then hold the button, or the space bar, while you speak.",
     connecting: "Opening a conversation with this gateway.",
     listening: "Say something. Speak into an answer and it stops.",
     muted: "Your microphone is off. Type, or turn it on again.",
@@ -53,6 +54,7 @@ export const strings = {
     thinking: "The answer is being made.",
     speaking: "Speak into it and it stops.",
     speakingHeld: "Type or hold to talk, and it stops.",
+    speakingUnheard: "Type, and it stops.",
     interrupted: "You have the word.",
     reconnecting: "The connection was lost. Trying again in {seconds} s; what was said is kept.",
     denied: "Allow the microphone in the browser’s address bar and press again. Typing works without it.",
@@ -108,7 +110,7 @@ export const strings = {
   },
   figures: {
     label: "Response latency of this session",
-    none: "Figures come with the first spoken answer.",
+    none: "Figures come once you have talked hands-free.",
     turns: "{count} answers",
     oneTurn: "1 answer",
     spark: "Response latency of the last {count} answers, oldest first: {values} milliseconds",

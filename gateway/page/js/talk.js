@@ -5,7 +5,7 @@
  */
 import { Log } from "./log.js";
 import { Realtime } from "./realtime.js";
-import { choiceOf } from "./settings.js";
+import { choiceOf, whyOf } from "./settings.js";
 import { NOTHING } from "./state.js";
 import { Stopwatch } from "./stopwatch.js";
 import { fill, sentence, strings } from "./strings.js";
@@ -199,7 +199,7 @@ export class Talk {
       this.#close();
       this.#stands({ ...NOTHING, link: "ended", why: status.why, reason: status.reason });
       const choice = choiceOf(status.param);
-      if (choice) this.ends.refused(choice, status.reason);
+      if (choice) this.ends.refused(choice, whyOf({ param: status.param, message: status.reason }));
       else if (status.why === "said") this.log.close(fill(strings.entry.ended, { why: sentence(status.reason) }));
     } else {
       this.#stands({ ...quiet, link: "connecting", why: "", reason: "" });

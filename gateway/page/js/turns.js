@@ -2,7 +2,7 @@
  * Whose turn it is: what an event of the gateway changes, and what is said to it in answer.
  */
 import { lastWords } from "./realtime.js";
-import { choiceOf, session } from "./settings.js";
+import { choiceOf, session, whyOf } from "./settings.js";
 import { sentence } from "./strings.js";
 import { Calls } from "./tools.js";
 
@@ -195,7 +195,8 @@ export class Turns {
     this.sent.delete(error.event_id);
     if (what === "quiet") return;
     if (what === "settings") {
-      this.refused(choiceOf(error.param), error.message);
+      const choice = choiceOf(error.param);
+      this.refused(choice, choice ? whyOf(error) : error.message);
       return;
     }
     if (what === "answer") this.stands({ thinking: false });

@@ -220,15 +220,26 @@ async def test_a_choice_that_is_refused_says_so_and_is_undone(
     error = {
         "type": "invalid_request_error",
         "code": "invalid_value",
-        "message": "tlh is not spoken here; allowed: en, de",
+        "message": "session.audio.input.transcription.language: 'tlh' is not known; allowed: en, de",
         "param": "session.audio.input.transcription.language",
         "event_id": update["event_id"],
     }
     await talk.send("error", error=error)
     again = await talk.until("session.update")
     assert again["session"]["audio"]["input"]["transcription"]["language"] is None
-    await expect(page.locator("#language-problem")).to_contain_text("allowed: en, de")
+    problem = "'tlh' is not known; allowed: en, de"
+    await expect(page.locator("#language-problem")).to_have_text(
+        f"Not possible: {problem}"
+    )
+    await expect(page.locator(".entry.notice")).to_have_text(
+        f"Language you speak: {problem}."
+    )
     await expect(page.locator("#language")).to_have_value("")
+
+
+async def test_push_to_talk_says_that_the_first_press_begins(page: Page) -> None:
+    await page.click("[data-mode=push-to-talk]")
+    await expect(page.locator("#hint")).to_contain_text("Press once to begin")
 
 
 async def test_two_pages_do_not_meet(
