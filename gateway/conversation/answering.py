@@ -1,6 +1,7 @@
 """The assistant's side of a conversation: the answer being given, the draft of the one to come, and what nobody answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
@@ -25,6 +26,9 @@ from gateway.conversation.values import (
 )
 from gateway.conversation.waterfall import Stopwatch
 
+PLAIN = Wish(0)
+"""An answer that nobody wished to be any other way."""
+
 
 class Answering:
     """Gives one answer at a time, and may have one more up its sleeve.
@@ -38,7 +42,8 @@ class Answering:
     Attributes:
         turns: that are under way.
         turn: turns decided so far.
-        owed: whether the last answer was cut before its first sound, by a voice that may turn out to be a noise.
+        owed: how to make the last answer anew, which was cut before its first sound by a voice that may turn out to be a
+            noise; None where it was not.
         understood: whether the user has said words since this was last set to False.
     """
 
@@ -56,7 +61,7 @@ class Answering:
         self._telling = Telling(memory, budgets, out)
         self.turns = UnderWay(policy, memory, self._telling, out)
         self.turn = 0
-        self.owed = False
+        self.owed: Wish | None = None
         self.understood = False
         self._revision = 0
 
@@ -147,7 +152,8 @@ class Answering:
             answer.wish, self.turns.wish = self.turns.wish, None
         else:
             # What was said before this is still to be understood: then all of it is answered.
-            self.owed = self.owed or (wanted and self.turns.answer is None)
+            if wanted and self.turns.answer is None and self.owed is None:
+                self.owed = PLAIN
             self.turns.unanswered.append(answer)
         if failure is not None:
             self.turns.give_up(answer, Outcome.FAILED, now, failure)
@@ -189,7 +195,7 @@ class Answering:
     def _understand(self) -> None:
         """The user said words; no tool is awaited any longer, and no earlier answer."""
         self.understood = True
-        self.owed = False
+        self.owed = None
         self.turns.tool_results_due = None
 
     # --- answers that nobody waited for the user's turn to end for ----------------------------------------
@@ -225,11 +231,20 @@ class Answering:
         """Answer what the history ends with, without an utterance."""
         if not self._memory.waiting:
             self.turns.tool_results_due = None
-        self.owed = False
         answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
-        answer.wish, self.turns.wish = self.turns.wish, None
+        answer.wish = self.turns.wish or self.owed
+        self.owed = self.turns.wish = None
         self._begin(answer)
         self._generate(answer, now)
+
+    def owe(self, cut: Answer) -> None:
+        """What was cut before its first sound is to be made anew, unless the user says words.
+
+        The client was told that its wish has come to nothing: the new answer fulfils none, and is given in the
+        conversation's own way, but for what the model reads.
+        """
+        wish = cut.wish
+        self.owed = replace(wish, key=0, spoken=None) if wish is not None else PLAIN
 
     def take_initiative(
         self, what: Initiative, item: str, cue: str, now: float
@@ -242,7 +257,7 @@ class Answering:
             cue: its text, where the initiative brings none.
             now: on the driver's clock.
         """
-        self.owed = False
+        self.owed = None
         self._memory.user_speaks(item, what.prompt or cue)
         if not what.say:
             self.go_on(now)

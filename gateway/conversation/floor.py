@@ -47,7 +47,7 @@ class Floor:
         cut = self._answering.cut(Outcome.INTERRUPTED, now)
         self.interrupted = cut is not None
         if cut is not None and cut.opened and not cut.begun and self.policy.respond:
-            self._answering.owed = True
+            self._answering.owe(cut)
         self._cut_off = cut is not None and cut.playback.heard(now) < CUT_OFF
         self._announce(utterance, at)
 

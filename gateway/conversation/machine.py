@@ -238,7 +238,7 @@ class Conversation:
             self._answering.fulfil(now)
         elif not self._answering.turns.unanswered:
             complete = self._memory.complete() and self._policy.go_on
-            if complete or self._answering.owed:
+            if complete or self._answering.owed is not None:
                 self._answering.go_on(now)
 
     def _break_silence(self, now: float) -> None:

@@ -290,6 +290,29 @@ def test_a_wish_may_be_for_speech_in_a_conversation_of_text() -> None:
     assert outcomes(driver) == [Outcome.ANSWERED]
 
 
+# --- what a noise stops -----------------------------------------------------------------------------------
+
+
+def test_what_a_noise_stopped_before_its_first_sound_is_made_anew_as_it_was_asked_for() -> (
+    None
+):
+    driver = Driver()
+    wish(driver, instructions="Greet in French.")
+    driver.speak(0.3)
+    driver.hear(0.6)
+    driver.tell(e.FinalHeard(driver.all(c.Transcribe)[-1].ref, Transcript("")))
+    again = driver.all(c.Generate)[-1]
+    assert (again.wish, again.messages[0].text) == (0, "Greet in French.")
+    assert responding(driver) == [(1, 1), (3, 0)]
+
+
+def test_words_that_stopped_an_answer_are_answered_in_the_usual_way() -> None:
+    driver = Driver()
+    wish(driver, instructions="Greet in French.")
+    say(driver, "Why?")
+    assert driver.all(c.Generate)[-1].messages[0].text == "Be kind."
+
+
 # --- push to talk -----------------------------------------------------------------------------------------
 
 
