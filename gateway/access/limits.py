@@ -53,6 +53,10 @@ def refuse(reason: str, message: str, retry_after: float | None = None) -> TooMu
     return TooMuch(message, retry_after)
 
 
+MESSAGE_BYTES = 32 * 1024
+"""A message counts once more for each: half a second of audio. What is large takes long to read, and others wait."""
+
+
 class TokenBucket:
     """So many a second, and some at once.
 
@@ -73,16 +77,17 @@ class TokenBucket:
         self._left = self.burst
         self._at = clock()
 
-    def take(self) -> float:
-        """Take one.
+    def take(self, count: float = 1.0) -> float:
+        """Take so many; more than the burst is the whole burst.
 
         Returns:
-            0 where there was one, else the seconds until there is.
+            0 where there were as many, else the seconds until there are.
         """
-        if self.left >= 1.0:
-            self._left -= 1.0
+        count = min(count, self.burst)
+        if self.left >= count:
+            self._left -= count
             return 0.0
-        return (1.0 - self._left) / self.rate
+        return (count - self._left) / self.rate
 
     @property
     def left(self) -> float:
@@ -273,10 +278,10 @@ class Meter:
                 "size",
                 f"a message of {size} bytes: at most {self._limits.message_bytes} are taken",
             )
-        if wait := self._messages.take():
+        if wait := self._messages.take(1 + size // MESSAGE_BYTES):
             raise refuse(
                 "messages",
-                f"more than {self._limits.messages_per_second:g} messages a second",
+                f"more than {self._limits.messages_per_second:g} messages a second (one of {MESSAGE_BYTES} bytes counts twice)",
                 retry_after=wait,
             )
         self._usage.check_minutes()

@@ -123,6 +123,10 @@ class Connection:
 
     async def take(self, message: str | bytes) -> None:
         """One client event; what is wrong with it goes out as an ``error`` event."""
+        # What has come already is handed over without a pause: others are to have theirs as well.
+        await asyncio.sleep(0)
+        if self._outbox.given_up:
+            return
         arrived = asyncio.get_running_loop().time()
         try:
             if self._meter is not None:

@@ -81,6 +81,11 @@ class Outbox:
             self._room.set()
         return event
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the conversation cannot go on."""
+        return self._failure is not None
+
     def fail(self, failure: BaseException) -> None:
         """The conversation cannot go on; the first reason given counts."""
         self._failure = self._failure or failure

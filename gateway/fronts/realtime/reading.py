@@ -26,11 +26,11 @@ Model = TypeVar("Model", bound=BaseModel)
 DEEPEST = 64
 """Levels of nesting; JSON schemas of tools have some ten."""
 
-MOST_VALUES = 50_000
-"""In one message; a thousand items have some ten each, and a hundred tools a hundred. Whoever sends more of them than that
-keeps everybody else waiting while they are looked at."""
+MOST_VALUES = 10_000
+"""In one message; a hundred tools have a hundred each at most. Whoever sends more of them than that keeps everybody else
+waiting while they are looked at."""
 
-MOST_MARKS = 200_000
+MOST_MARKS = 50_000
 """Braces and commas in one message, before anybody knows which of them stand in texts: reading takes time as well."""
 
 GREATEST_INT = 2**63

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.access.limits import DAY_SECONDS, Limits, Meter, Usage
+from gateway.access.limits import DAY_SECONDS, MESSAGE_BYTES, Limits, Meter, Usage
 from services.runtime.errors import TooMuch
 
 
@@ -90,6 +90,24 @@ def test_a_message_is_as_large_as_the_limit_at_most(
     with pytest.raises(TooMuch, match="2049 bytes: at most 2048") as refused:
         meter.message(size)
     assert refused.value.retry_after is None
+
+
+def test_a_large_message_counts_as_many_small_ones(clock: Clock) -> None:
+    meter = Meter(Usage(Limits(messages_per_second=10), clock))
+    meter.message(18 * MESSAGE_BYTES)
+    meter.message(1)
+    with pytest.raises(TooMuch, match="10 messages a second"):
+        meter.message(1)
+
+
+def test_one_message_passes_after_a_pause_however_large_it_is(clock: Clock) -> None:
+    limits = Limits(messages_per_second=1, message_bytes=100 * MESSAGE_BYTES)
+    meter = Meter(Usage(limits, clock))
+    meter.message(100 * MESSAGE_BYTES)
+    with pytest.raises(TooMuch) as refused:
+        meter.message(100 * MESSAGE_BYTES)
+    clock.now += refused.value.retry_after
+    meter.message(100 * MESSAGE_BYTES)
 
 
 def test_conversations_count_as_long_as_they_are_open(clock: Clock) -> None:
