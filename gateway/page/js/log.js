@@ -93,6 +93,11 @@ export class Log {
 
   /** A conversation is over: the next one knows nothing of it. What was never sent is the next one's first. */
   close(text) {
+    for (const { id, kind, text: said } of this.entries.filter(({ done }) => !done)) {
+      if (kind === "user" && !said) this.remove(id);
+      else if (kind === "user") this.put(id, kind, { done: true, pending: false });
+      else if (kind === "assistant") this.put(id, kind, { done: true, mark: "interrupted" });
+    }
     this.notice(text);
     const waiting = this.entries.findIndex(({ mark }) => mark === "waiting");
     this.begins = waiting < 0 ? this.entries.length : waiting;

@@ -167,6 +167,21 @@ async def test_ending_gives_the_microphone_back(
     await expect(page.locator("#talk")).to_be_focused()
 
 
+async def test_ending_leaves_nothing_half_said(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    await page.click("#talk")
+    talk = await gateway.conversation()
+    await talk.began()
+    await talk.said("What do bees make?")
+    await talk.begins("Honey, and wax for the cells.", 3.0)
+    await talk.hears("And")
+    await expect(page.locator(".entry.user").last).to_contain_text("And")
+    await page.click("#end")
+    await expect(page.locator(".entry.assistant")).to_contain_text("interrupted")
+    await expect(page.locator(".provisional")).to_have_count(0)
+
+
 async def test_a_muted_microphone_sends_silence(
     page: Page, gateway: ScriptedGateway
 ) -> None:
