@@ -127,10 +127,11 @@ _STYLE = """body { overflow: auto; }
 .docs th { color: var(--muted, inherit); font-weight: 400; }
 .docs th, .docs td { padding: 0.5rem 1rem 0.5rem 0; text-align: start; vertical-align: top; }
 .docs tr { border-top: 1px solid var(--hair, currentColor); }
-@media (max-width: 40rem) {
+.docs code { font-size: 0.9em; }
+@media (max-width: 48rem) {
+  .docs code { overflow-wrap: anywhere; }
   .docs thead { display: none; }
   .docs tr { display: block; padding: 0.75rem 0; }
   .docs td { display: block; padding: 0; }
 }
-.docs code { font-size: 0.9em; overflow-wrap: break-word; }
 """

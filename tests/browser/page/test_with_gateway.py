@@ -10,6 +10,7 @@ from antiphon.v1 import llm_pb2
 from tests.browser.chromium import chromium, needs_chromium
 from tests.browser.page.conftest import METER
 from tests.browser.page.scripted import PATIENCE
+from tests.browser.page.test_for_everybody import WIDE
 from tests.browser.page.test_talking import sounds
 from tests.browser.recordings import pcm, wav
 from tests.fakes.doors import doors
@@ -89,3 +90,12 @@ async def test_speech_is_answered_with_speech(tmp_path: Path, transport: str) ->
             await expect(page.locator("#state")).to_have_text("Press and talk")
         async with asyncio.timeout(PATIENCE):
             await gateway.admission.idle()
+
+
+async def test_the_list_of_what_is_offered_is_as_wide_as_its_window() -> None:
+    async with doors(Script()) as gateway, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{gateway.http}/docs")
+        for width in (320, 390, 700, 780, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate(WIDE) is False, width
