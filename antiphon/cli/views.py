@@ -162,9 +162,10 @@ def _answered(turn: Turn) -> str:
 
 def _print_end(console: Console, turn: Turn, ended: TurnEnded) -> None:
     if ended.HasField("error"):
+        stage = ended.error.stage
         console.print(
             Text(
-                f"turn {turn.number} failed in {ended.error.stage}: {ended.error.message}",
+                f"turn {turn.number} failed in {stage}: {ended.error.message.removeprefix(f'{stage}: ')}",
                 style="red",
             ),
             soft_wrap=True,
