@@ -222,7 +222,8 @@ class Clerk:
                 code=NOT_SUPPORTED,
                 param="type",
             )
-        self._session.tell(e.ReplyCancelled())
+        if self.teller.response is not None:
+            self._session.tell(e.ReplyCancelled())
         self._sound.stop()
 
     # --- items --------------------------------------------------------------------------------------------

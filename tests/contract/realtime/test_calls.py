@@ -142,6 +142,21 @@ async def test_the_client_can_have_the_track_cleared(
     assert max(caller.heard[-20:]) < 10
 
 
+async def test_to_clear_the_track_before_there_is_an_answer_forgets_nothing(
+    script: Script, caller: Caller
+) -> None:
+    cleared = asyncio.Event()
+    script.before_hearing = cleared.wait
+    caller.microphone.say(speech(0.6))
+    await caller.until("input_audio_buffer.committed")
+    caller.send("output_audio_buffer.clear")
+    await caller.update(instructions="Be kind.")
+    cleared.set()
+    done = await caller.until("response.done")
+    assert done["response"]["status"] == "completed"
+    assert "conversation.item.deleted" not in caller.types()
+
+
 async def test_two_calls_at_once_do_not_mix(gateway: OpenDoors, script: Script) -> None:
     script.hear = lambda conversation, _turn: conversation
     async with calling(gateway.http) as one, calling(gateway.http) as other:
