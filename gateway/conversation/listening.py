@@ -5,6 +5,7 @@ from gateway.conversation import events as e
 from gateway.conversation.answer import Answer
 from gateway.conversation.answering import Answering
 from gateway.conversation.backchannels import says_something
+from gateway.conversation.buffer import LEAST_COMMITTED, TOO_QUIET, Buffer
 from gateway.conversation.clocks import InputClock
 from gateway.conversation.ear import Ear, Pause, Said, Utterance
 from gateway.conversation.floor import Floor
@@ -25,15 +26,6 @@ LATE = 0.3
 
 PREFILL_STEP = 12
 """Characters of speech that are worth another request to read ahead."""
-
-LEAST_COMMITTED = 0.1
-"""Seconds of audio that a client can take for an utterance."""
-
-UNLISTENED = 0.064
-"""Seconds of audio that have come and were not listened to yet, at most: two windows of voice activity."""
-
-TOO_QUIET = 1.0
-"""Seconds without a voice that may hold words which were not noticed to be any; in less there are hardly any."""
 
 Guess = e.EndPredicted | e.PartialHeard | e.CheckpointHeard
 
@@ -65,8 +57,7 @@ class Listening:
         patience = self._judge.patience
         self._floor = Floor(policy, self._ear, answering, patience, out)
         self._arrived: float | None = None
-        self._taken = 0.0
-        self._outgrown = False
+        self._buffer = Buffer(policy, self._ear)
 
     @property
     def state(self) -> State | None:
@@ -99,25 +90,18 @@ class Listening:
         if (said_from := self._going_on_from()) is not None:
             starts.append(said_from)
         needed = min(starts) - self._policy.preroll
-        return min(needed, self._buffer_from()) if self.buffering else needed
+        return min(needed, self._buffer.start) if self.buffering else needed
 
     @property
     def buffering(self) -> bool:
         """Whether the client takes what it wants of all audio, voice or not."""
-        manual = self._policy.turns.endpointing is Endpointing.MANUAL
-        return manual and self._policy.buffered
-
-    def _buffer_from(self) -> float:
-        """Position of the oldest audio that the client can take."""
-        return max(self._taken, self._ear.heard - self._policy.longest_utterance)
+        return self._buffer.used
 
     def hold(self, policy: Policy, now: float) -> None:
         """From now on, this is when it is whose turn."""
-        before, kept = self._policy.turns.endpointing, self.needed_from
-        buffering = self.buffering
+        before = self._policy.turns.endpointing
+        self._buffer.hold(policy, self.needed_from)
         self._policy = self._judge.policy = self._floor.policy = policy
-        if self.buffering and not buffering:
-            self._taken, self._outgrown = max(self._taken, kept), False
         utterance = self._ear.utterance
         if utterance is None or utterance.pause is None:
             return
@@ -187,7 +171,7 @@ class Listening:
     def _worth_opening(self, answer: Answer | None) -> bool:
         """Whether a voice is transcribed already, before the client takes it or not: where it is in nobody's way."""
         asked_for = answer is not None or self._answering.turns.wish is not None
-        return not asked_for and not self._outgrown
+        return not asked_for and not self._buffer.outgrown
 
     def _open(self, start: float, aside: bool) -> Utterance:
         before = max(0.0, start - self._policy.preroll)
@@ -196,7 +180,7 @@ class Listening:
             self._answering.next_ref(),
             self._memory.reserve(),
             start,
-            self._buffer_from() if self.buffering else before,
+            self._buffer.start if self.buffering else before,
             aside,
         )
 
@@ -338,7 +322,7 @@ class Listening:
         """Follow a voice no longer that the client has not taken for so long; it can take the end of it yet."""
         if self._ear.heard - utterance.start >= self._policy.longest_utterance:
             self.forget()
-            self._outgrown = True
+            self._buffer.outgrown = True
 
     def judge_aside(self, now: float) -> None:
         """Whether an aside has become more, or was nothing; to be asked whenever an answer may have ended, too."""
@@ -368,21 +352,20 @@ class Listening:
 
     def _take_buffer(self, now: float) -> None:
         """All audio since the last turn is the utterance, though no voice was noticed, or none that mattered."""
-        start = self._buffer_from()
-        if self._ear.heard - start <= LEAST_COMMITTED - UNLISTENED:
+        if self._buffer.nothing:
             problem = (
                 f"there is less than {LEAST_COMMITTED:g} s of audio since the last turn"
             )
             self._out.append(c.Refuse("commit", problem, Refusal.NOTHING_HEARD))
             return
-        self._transcribe(self._open(start, aside=False))
+        self._transcribe(self._open(self._buffer.start, aside=False))
         self._decide(now, now)
 
     def clear(self) -> None:
         """Forget what was heard since the last turn, says the client."""
         self._ear.ignore()
         self.forget()
-        self._taken, self._outgrown = self._ear.heard, False
+        self._buffer.empty()
 
     def end(self, now: float) -> None:
         """Nothing more will be heard: take what there is for a turn, but for what was not meant for one, or may not be."""
@@ -413,7 +396,7 @@ class Listening:
             transcript = None
             self._out.append(c.ResumeTranscribe(utterance.ref))
         self._floor.interrupted = False
-        self._taken, self._outgrown = self._ear.heard, False
+        self._buffer.empty()
         if transcript is None:
             self._floor.learn()
         failed = self._judge.failed if transcript is None else None

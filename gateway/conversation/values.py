@@ -321,7 +321,7 @@ class Policy:
         buffered: whether `Committed` takes all audio since the last turn, voice or not, where turns end by it alone.
         partials: whether the client wants partial transcripts.
         prefill: whether the model reads the words that will not change any more while the user still speaks.
-        longest_utterance: after which the turn is taken to have ended.
+        longest_utterance: after which the turn is taken to have ended; where `buffered`, so much audio is kept instead.
         lead: how far ahead of real time audio is sent.
         stt_timeout: wait for the final transcript.
         llm_timeout: wait for the first clause, and from clause to clause.
