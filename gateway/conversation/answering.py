@@ -64,6 +64,7 @@ class Answering:
         self.owed: Wish | None = None
         self.understood = False
         self._revision = 0
+        self._unasked: Stopwatch | None = None
 
     @property
     def answer(self) -> Answer | None:
@@ -190,6 +191,7 @@ class Answering:
             self._generate(answer, now)
         else:
             self.understood = True
+            self._unasked = answer.stopwatch
             self.turns.end(answer, Outcome.HEARD, now)
 
     def _understand(self) -> None:
@@ -231,8 +233,11 @@ class Answering:
         """Answer what the history ends with, without an utterance."""
         if not self._memory.waiting:
             self.turns.tool_results_due = None
-        answer = Answer(self.next_ref(), self._policy, Stopwatch(), now)
-        answer.wish = self.turns.wish or self.owed
+        stopwatch, wish = Stopwatch(), self.turns.wish
+        if wish is not None and wish.items is None and self._unasked is not None:
+            stopwatch = self._unasked.asked_for(now)
+        answer = Answer(self.next_ref(), self._policy, stopwatch, now)
+        answer.wish = wish or self.owed
         self.owed = self.turns.wish = None
         self._begin(answer)
         self._generate(answer, now)
@@ -284,6 +289,7 @@ class Answering:
         """Another turn is decided."""
         self.turn = answer.ref.turn
         self._revision = 0
+        self._unasked = None
         self._drafts.turn_decided()
 
     def _generate(self, answer: Answer, now: float) -> None:

@@ -47,7 +47,7 @@ class Stopwatch:
 
     Attributes:
         speech_ended_at: the user's last sound was made.
-        due_at: the silence had been long enough, or the client said so.
+        due_at: the silence had been long enough, or the client said so, or asked for the answer.
         asked_at: the transcript was asked for that the answer is made from.
         transcript_at: it came; the prompt left with it.
         clause_at: the voice took the first clause.
@@ -62,6 +62,10 @@ class Stopwatch:
     clause_at: float | None = None
     audio_at: float | None = None
     sent_at: float | None = None
+
+    def asked_for(self, now: float) -> "Stopwatch":
+        """Of an answer that the client asks for now, to what was heard before: all until then is its silence."""
+        return Stopwatch(self.speech_ended_at, now, now, now)
 
     def waterfall(self, budgets: Mapping[str, float]) -> Waterfall | None:
         """The shares; None for a turn that was not spoken, or whose answer was not.

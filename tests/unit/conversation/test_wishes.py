@@ -133,6 +133,34 @@ def test_a_wish_waits_for_the_transcript_of_what_was_said_and_is_measured_from_t
     assert ended.waterfall is not None
 
 
+def test_what_was_understood_before_the_wish_came_is_measured_up_to_there() -> None:
+    driver = Driver(ASKED)
+    say(driver, "Why?")
+    driver.wait(2.0)
+    wish(driver)
+    driver.answer(driver.ref(), "Because.", 1.0)
+    driver.wait(2.0)
+    waterfall = driver.all(c.TellTurnEnded)[-1].waterfall
+    assert waterfall is not None
+    # 0.6 s of silence, and the client's two seconds.
+    assert waterfall.endpointing == pytest.approx(2.6, abs=0.05)
+    assert waterfall.stt == waterfall.saved == 0
+
+
+def test_a_second_wish_answers_nothing_that_was_just_said() -> None:
+    driver = Driver(ASKED)
+    say(driver, "Why?")
+    for _ in range(2):
+        wish(driver)
+        driver.answer(driver.ref(), "Because.", 1.0)
+        driver.wait(2.0)
+    assert [bool(told.waterfall) for told in driver.all(c.TellTurnEnded)] == [
+        False,
+        True,
+        False,
+    ]
+
+
 def test_a_wish_for_words_that_nobody_could_make_out_fails() -> None:
     driver = Driver(ASKED)
     driver.speak(1.0)
