@@ -110,7 +110,7 @@ export const strings = {
   },
   figures: {
     label: "Response latency of this session",
-    none: "Figures come once you have talked hands-free.",
+    none: "Figures come with the first spoken answer.",
     turns: "{count} answers",
     oneTurn: "1 answer",
     spark: "Response latency of the last {count} answers, oldest first: {values} milliseconds",
