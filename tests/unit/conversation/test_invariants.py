@@ -1,9 +1,18 @@
 """What must hold whatever happens in whatever order: random policies, events, times, duplicates and stragglers."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 
 from gateway.conversation import commands as c
-from gateway.conversation.values import Outcome, Ref, Refusal, Speculated
+from gateway.conversation.values import (
+    Endpointing,
+    Outcome,
+    Ref,
+    Refusal,
+    Speculated,
+    TurnTaking,
+)
 from tests.unit.conversation.chaos import Talk, run, tag, talks
 
 
@@ -297,3 +306,16 @@ def test_an_answer_in_text_alone_is_never_given_to_the_voice(talk: Talk) -> None
     assert not spoken & chaos.silent
     silent = {ref.turn for ref in chaos.silent} - {ref.turn for ref in spoken}
     assert not silent & {audio.turn for audio in chaos.all(c.TellAudio)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(talks)
+def test_with_push_to_talk_nothing_but_a_commit_makes_a_turn_of_what_was_said(
+    talk: Talk,
+) -> None:
+    policy, size, actions = talk
+    manual = TurnTaking(Endpointing.MANUAL, interrupt=policy.turns.interrupt)
+    policy = replace(policy, turns=manual, buffered=True)
+    actions = [did for did in actions if did[0] not in ("manner", "turns")]
+    commits = sum(action == "commit" for action, _ in actions)
+    assert len(run((policy, size, actions)).all(c.TellCommitted)) <= commits
