@@ -28,32 +28,32 @@ class Items:
 
     def change(
         self, event: e.ItemCreated | e.ItemDeleted | e.ItemTruncated, now: float
-    ) -> None:
-        """Do what the client wants."""
+    ) -> bool:
+        """Do what the client wants; returns whether that could be done."""
         match event:
             case e.ItemCreated():
-                self._create(event)
+                return self._create(event)
             case e.ItemDeleted(item_id):
-                if self._memory.delete(item_id):
-                    self._out.append(c.TellItemDeleted(item_id))
-                else:
-                    self._unknown(item_id)
+                if not self._memory.delete(item_id):
+                    return self._unknown(item_id)
+                self._out.append(c.TellItemDeleted(item_id))
+                return True
             case e.ItemTruncated(item_id, heard):
-                self._truncate(item_id, heard, now)
+                return self._truncate(item_id, heard, now)
 
-    def _create(self, event: e.ItemCreated) -> None:
+    def _create(self, event: e.ItemCreated) -> bool:
         kept = self._memory.put(event.item, event.after)
         if isinstance(kept, c.Refuse):
             self._out.append(kept)
-        else:
-            self._out.append(c.TellItem(kept, self._memory.before(kept.id)))
+            return False
+        self._out.append(c.TellItem(kept, self._memory.before(kept.id)))
+        return True
 
-    def _truncate(self, item_id: str, heard: float, now: float) -> None:
+    def _truncate(self, item_id: str, heard: float, now: float) -> bool:
         """Keep of an answer what was heard; one that is under way is over then."""
         item = self._memory.item(item_id)
         if item is None:
-            self._unknown(item_id)
-            return
+            return self._unknown(item_id)
         answer = self._answering.answer
         current = answer is not None and answer.kept and answer.item == item_id
         length = (
@@ -62,22 +62,24 @@ class Items:
             else self._answering.turns.spoken.length(item_id)
         )
         if length is None or item.speaker is not Speaker.ASSISTANT:
-            self._refuse("item_id", f"nothing is known to be spoken of {item_id!r}")
-            return
+            problem = f"nothing is known to be spoken of {item_id!r}"
+            return self._refuse("item_id", problem)
         if not 0 <= heard <= length + ROUNDING:
             # By these words clients know a truncation that came too late from one that is wrong.
             has, wanted = round(length * 1000), round(heard * 1000)
             problem = f"Audio content of {has}ms is already shorter than {wanted}ms"
-            self._refuse("heard", problem)
-            return
+            return self._refuse("heard", problem)
         if current:
             self._answering.cut(Outcome.INTERRUPTED, now)
         text = self._answering.turns.spoken.text_until(item_id, heard)
         self._memory.truncate(item_id, text)
         self._out.append(c.TellItemTruncated(item_id, heard))
+        return True
 
-    def _unknown(self, item_id: str) -> None:
-        self._refuse("item_id", f"there is no item {item_id!r}", Refusal.NO_SUCH_ITEM)
+    def _unknown(self, item_id: str) -> bool:
+        problem = f"there is no item {item_id!r}"
+        return self._refuse("item_id", problem, Refusal.NO_SUCH_ITEM)
 
-    def _refuse(self, field: str, problem: str, why: Refusal = Refusal.INVALID) -> None:
+    def _refuse(self, field: str, problem: str, why: Refusal = Refusal.INVALID) -> bool:
         self._out.append(c.Refuse(field, problem, why))
+        return False

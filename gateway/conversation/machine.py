@@ -191,10 +191,10 @@ class Conversation:
                 self._answering.hold(policy)
                 self._hold(policy, now)
             case e.ItemCreated() | e.ItemDeleted() | e.ItemTruncated():
-                self._items.change(event, now)
-                self._quiet.user_spoke()
-                self._lifetime.spoke(now)
-                self._listening.rethink(now)
+                if self._items.change(event, now):
+                    self._quiet.user_spoke()
+                    self._lifetime.spoke(now)
+                    self._listening.rethink(now)
             case e.Respond():
                 self._on_respond(event)
             case e.InputEnded(why):

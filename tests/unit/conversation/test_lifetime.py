@@ -142,3 +142,11 @@ def test_a_failure_after_long_is_no_end_of_the_conversation() -> None:
     driver.wait(31.0)
     assert outcomes(driver) == [Outcome.FAILED]
     assert closings(driver) == []
+
+
+def test_what_is_refused_breaks_no_silence() -> None:
+    driver = Driver(Policy(longest_silence=10.0))
+    for _ in range(3):
+        driver.wait(4.0)
+        driver.tell(e.ItemDeleted("nobody's"))
+    assert closings(driver) == [Ending.IDLE]
