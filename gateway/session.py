@@ -10,6 +10,7 @@ from antiphon.v1 import llm_pb2
 from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.stage_pb2 import TurnRef
 from antiphon.v1.tts_pb2 import SynthesizeConfig
+from gateway.answer_options import AnswerOptions
 from gateway.conversation import commands as c
 from gateway.conversation.events import (
     EndPredicted,
@@ -23,7 +24,6 @@ from gateway.conversation.prompt import Message
 from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
-from gateway.manners import Manners
 from gateway.observer import Observer
 from gateway.options import Options
 from gateway.preparing import Preparing
@@ -75,7 +75,7 @@ class Session:
         give_up: Callable[[BaseException], None],
     ) -> None:
         self.id = conversation_id
-        self._manners = Manners(options)
+        self._answers = AnswerOptions(options)
         self._conversation = conversation
         self._context = room
         self._listener = listener
@@ -127,7 +127,7 @@ class Session:
             InvalidArgument: the model has no room for anything but the instructions and the tools; nothing has changed.
         """
         self._context.follow(options)
-        before, self._manners.options = self._manners.options, options
+        before, self._answers.options = self._answers.options, options
         self._listener.voice_begins = options.voice_threshold
         self.tell(MannerChanged(options.policy, options.instructions))
         if _begins(options) != _begins(before):
@@ -141,9 +141,9 @@ class Session:
             options: of this one answer (tools, sampling, voice, speed, rate); None for the conversation's.
         """
         if options is not None:
-            self._manners.wish(wish.key, options)
+            self._answers.wish(wish.key, options)
         self.tell(Respond(wish))
-        self._manners.keep_wishes(self._conversation.expects)
+        self._answers.keep_wishes(self._conversation.expects)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -215,7 +215,7 @@ class Session:
     def _obey(self, command: c.Command) -> None:
         match command:
             case c.Prepare():
-                self._preparing.want(command, self._manners.options)
+                self._preparing.want(command, self._answers.options)
             case c.Transcribe(ref, start, partials):
                 self._transcribe(ref, start, partials)
             case c.PredictEnd():
@@ -237,18 +237,18 @@ class Session:
                 _cancel(self._transcriptions, ref)
             case c.Generate(ref, messages, wish):
                 self._preparing.drop()
-                self._manners.begin(ref, wish)
+                self._answers.begin(ref, wish)
                 self._generate(ref, messages)
             case c.Speak(ref, text):
                 self._speech(ref).speak(text)
             case c.FinishSpeaking(ref):
                 self._speech(ref).finish()
             case c.CancelReply(ref):
-                self._manners.cancelled(ref)
+                self._answers.cancelled(ref)
                 _cancel(self._replies, ref)
                 _cancel(self._speeches, ref)
             case c.TellTurnEnded(turn):
-                self._manners.ended(turn)
+                self._answers.ended(turn)
                 self._deliver(command)
             case c.NoteSpeculation():
                 pass
@@ -279,7 +279,7 @@ class Session:
                 assert_never(command)
 
     def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
-        policy = self._manners.options.policy
+        policy = self._answers.options.policy
         longest = policy.longest_utterance * (2 if policy.buffered else 1)
         call = Transcription(
             self._stages.stt,
@@ -288,7 +288,7 @@ class Session:
             self.tell,
             self._listener.tape,
             start,
-            self._manners.options.language,
+            self._answers.options.language,
             self._hints(),
             partials,
             self._observer.metadata(ref.turn),
@@ -301,7 +301,7 @@ class Session:
         """Have the model read how prompts begin from now on, while nobody waits for it."""
         beginning = self._conversation.beginning
         wanted = (
-            self._manners.options.policy.prefill and not self._conversation.answering
+            self._answers.options.policy.prefill and not self._conversation.answering
         )
         if wanted and beginning and not self._closed:
             self._obey(c.Prepare(beginning, False))
@@ -310,10 +310,10 @@ class Session:
         """What the user is likely to say, where the recognizer wants to know."""
         known = self._stages.known
         can = known is not None and known.stt is not None and known.stt.hint_phrases
-        return self._manners.options.hints if can else ()
+        return self._answers.options.hints if can else ()
 
     def _generate(self, ref: Ref, messages: tuple[Message, ...]) -> None:
-        options = self._manners.of(ref)
+        options = self._answers.of(ref)
         request = llm_pb2.GenerateRequest(
             turn=self._turn_ref(ref),
             messages=to_messages(messages),
@@ -330,7 +330,7 @@ class Session:
 
     def _speech(self, ref: Ref) -> Speech:
         if ref not in self._speeches:
-            options = self._manners.of(ref)
+            options = self._answers.of(ref)
             config = SynthesizeConfig(
                 turn=self._turn_ref(ref),
                 format=AudioFormat(sample_rate=options.output_rate),

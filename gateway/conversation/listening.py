@@ -24,6 +24,9 @@ from gateway.conversation.waterfall import Stopwatch
 LATE = 0.3
 """Seconds by which voice activity notices the end of a voice late, at most, and a little more."""
 
+MOST_AWAITED = 8
+"""Committed utterances that may wait for their transcripts; each is a stream of the recognizer's."""
+
 PREFILL_STEP = 12
 """Characters of speech that are worth another request to read ahead."""
 
@@ -343,7 +346,10 @@ class Listening:
     def commit(self, now: float) -> None:
         """The user is done, says the client."""
         utterance = self._ear.utterance
-        if utterance is not None:
+        if self.buffering and len(self._answering.turns.unanswered) >= MOST_AWAITED:
+            problem = f"{MOST_AWAITED} utterances wait for their transcripts; the audio is kept for the next commit"
+            self._out.append(c.Refuse("commit", problem, Refusal.TOO_MANY))
+        elif utterance is not None:
             if utterance.aside:
                 self._floor.count(utterance, now)
             self._decide(now, now)

@@ -61,6 +61,7 @@ class Refusal(Enum):
     ITEM_EXISTS = "item_exists"
     ANSWERING = "answering"
     NOTHING_HEARD = "nothing_heard"
+    TOO_MANY = "too_many"
 
 
 class Ending(Enum):

@@ -36,6 +36,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.ITEM_EXISTS: "item_create_duplicate_item_id",
     Refusal.ANSWERING: ALREADY_ACTIVE,
     Refusal.NOTHING_HEARD: "input_audio_buffer_commit_empty",
+    Refusal.TOO_MANY: "input_audio_buffer_commit_too_many",
 }
 """The code of what a conversation refuses."""
 

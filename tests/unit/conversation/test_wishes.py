@@ -6,6 +6,7 @@ import pytest
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.listening import MOST_AWAITED
 from gateway.conversation.values import (
     Ending,
     Endpointing,
@@ -367,6 +368,23 @@ def test_a_commit_of_next_to_nothing_is_refused() -> None:
     driver.tell(e.Committed())
     assert refused(driver) == [Refusal.NOTHING_HEARD] * 2
     assert driver.all(c.TellCommitted) == []
+
+
+def test_no_more_utterances_wait_for_a_recognizer_than_a_few_and_no_audio_is_lost() -> (
+    None
+):
+    driver = Driver(PUSH_TO_TALK)
+    for _ in range(MOST_AWAITED + 1):
+        driver.hear(0.5)
+        driver.tell(e.Committed())
+    assert refused(driver) == [Refusal.TOO_MANY]
+    opened = driver.all(c.Transcribe)
+    assert len(opened) == MOST_AWAITED
+    driver.tell(e.FinalHeard(opened[0].ref, Transcript("Well.")))
+    driver.tell(e.Committed())
+    assert driver.all(c.TellCommitted)[-1].start == pytest.approx(
+        MOST_AWAITED * 0.5, abs=0.1
+    )
 
 
 def test_audio_that_may_be_committed_is_kept_up_to_the_longest_utterance() -> None:

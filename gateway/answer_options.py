@@ -6,7 +6,7 @@ from gateway.conversation.values import Ref
 from gateway.options import Options
 
 
-class Manners:
+class AnswerOptions:
     """Keeps the options of the answers that are wished for, or under way.
 
     Args:
