@@ -98,7 +98,11 @@ class User:
         random: Random,
         ended: Callable[[str], None],
     ) -> None:
-        self.wire = Wire(conversation.ready.conversation_id)
+        policy = manner.config.turn_taking.interrupt
+        self.wire = Wire(
+            conversation.ready.conversation_id,
+            listens=policy == pb.INTERRUPT_POLICY_LISTEN,
+        )
         self._conversation = conversation
         self._microphone = microphone
         self._manner = manner
