@@ -163,7 +163,6 @@ async def test_an_utterance_outlives_its_recognizer_and_is_heard_from_its_beginn
         ended = (await client.until("turn_ended")).turn_ended
         assert ended.outcome == pb.TURN_OUTCOME_ANSWERED
         assert ended.heard_text == "You said: Why?."
-        assert heard_by[0].transcribed == []
         (seconds,) = other.transcribed
         assert seconds >= 0.9
 
