@@ -34,6 +34,9 @@ def open_channel(
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 500),
+        # Channels to one address would share a connection and its health check, and where two begin to check at the same
+        # time, one may use what the other has not made yet: the process ends with a segmentation fault (grpc 1.85).
+        ("grpc.use_local_subchannel_pool", 1),
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     )
     if credentials is not None:
