@@ -10,12 +10,14 @@ fetch_client() {
   made_from="$(digest "$client/package-lock.json")"
   [ -f "$client/node_modules/.made-from" ] && [ "$(cat "$client/node_modules/.made-from")" = "$made_from" ] && return
   say "Fetching a stock client of the OpenAI Realtime API"
-  npm ci --prefix "$client" --ignore-scripts --no-audit --no-fund --loglevel=error
+  rm -rf "$client/node_modules"
+  npm ci --prefix "$client" --ignore-scripts --no-audit --no-fund --loglevel=error || return
   printf '%s' "$made_from" >"$client/node_modules/.made-from"
 }
 
 if command -v node >/dev/null && command -v npm >/dev/null; then
-  fetch_client
+  fetch_client ||
+    say "npm could not fetch it (see above; NODE_EXTRA_CA_CERTS or cafile in .npmrc for a proxy's certificate): its tests are left out"
 else
   say "Node.js is missing (Debian, Ubuntu: apt install nodejs npm; macOS: brew install node): its tests are left out"
 fi

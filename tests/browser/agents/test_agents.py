@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 PATIENCE = 120.0
 
 needs_node = pytest.mark.skipif(
-    shutil.which("node") is None or not (HERE / "node_modules").exists(),
+    shutil.which("node") is None or not (HERE / "node_modules" / ".made-from").exists(),
     reason="Node.js, or what `make test-browser` fetches for it, is missing",
 )
 
