@@ -41,7 +41,7 @@ def main() -> None:
     arguments.add_argument(
         "--rounds",
         type=int,
-        default=8,
+        default=5,
         help="turns of each conversation, for the share",
     )
     arguments.add_argument(
