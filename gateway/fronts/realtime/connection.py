@@ -86,7 +86,8 @@ class Connection:
         self._rate = default_rate
         self._outbox = Outbox()
         put = self._outbox.put
-        self._sound = None if transport.audio_in_events else Sound(transport, put)
+        speaker = transport.speaker
+        self._sound = None if speaker is None else Sound(speaker, put)
         self._heard_until = 0.0
         self._cause: schema.ClientEvent | None = None
         self._session: Session

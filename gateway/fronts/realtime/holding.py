@@ -77,12 +77,12 @@ class Holding:
     def carried(self, options: Options) -> Options:
         """Options, as far as they depend on what carries the connection, and on who calls."""
         policy = replace(options.policy, longest=self._longest)
-        transport = self._transport
-        if transport.audio_in_events:
+        speaker = self._transport.speaker
+        if speaker is None:
             return replace(options, policy=policy)
-        if transport.lead is not None:
-            policy = replace(policy, lead=transport.lead)
-        return replace(options, policy=policy, output_rate=transport.rate)
+        if speaker.lead is not None:
+            policy = replace(policy, lead=speaker.lead)
+        return replace(options, policy=policy, output_rate=speaker.rate)
 
     def change(self, session: RealtimeSession, options: Options) -> None:
         """This is in force from now on."""
@@ -138,7 +138,7 @@ class Holding:
         session = session or self.session
         told = self.told(id, session)
         output = told["audio"]["output"]
-        in_events = self._transport.audio_in_events
+        in_events = self._transport.speaker is None
         outlet = Outlet(output_format(session, self.rate))
         return Manner(
             spoken=session.spoken,

@@ -14,7 +14,7 @@ from aiortc import (
 )
 from aiortc.exceptions import InvalidStateError
 
-from gateway.fronts.realtime import fragments, offers, opus
+from gateway.fronts.realtime import fragments, offers
 from gateway.fronts.realtime.errors import SERVER, WireError
 from gateway.fronts.realtime.ice import Ice
 from gateway.fronts.realtime.tracks import IncomingAudio, OutgoingTrack
@@ -29,10 +29,6 @@ CONNECT_SECONDS = 20.0
 
 GOODBYE_SECONDS = 1.0
 """For the last events to arrive."""
-
-LEAD = 0.12
-"""Seconds that audio is let out ahead of real time: a track plays it at once, so what waits is only there for a voice that
-stumbles, and a shorter lead makes an interruption silent sooner."""
 
 MOST_UNREAD = 256
 """Messages of a client that nobody has read yet."""
@@ -49,11 +45,8 @@ class Peer:
 
     Attributes:
         tell_playing: is told when sound begins to go out, and when the last of it has.
+        speaker: plays the answers.
     """
-
-    audio_in_events = False
-    rate = opus.RATE
-    lead: float | None = LEAD
 
     def __init__(self, ice: Ice) -> None:
         servers = [
@@ -73,7 +66,7 @@ class Peer:
         self._failure: BaseException | None = None
         self._messages: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNREAD)
         self._incoming = IncomingAudio(self._give_up)
-        self._track = OutgoingTrack(
+        self.speaker = OutgoingTrack(
             lambda playing: self.tell_playing(playing), self._give_up
         )
 
@@ -90,7 +83,7 @@ class Peer:
             Unavailable: there is nowhere to be reached at.
         """
         offer = offers.checked(offer)
-        self._connection.addTrack(self._track)
+        self._connection.addTrack(self.speaker)
         (transceiver,) = self._connection.getTransceivers()
         transceiver.setCodecPreferences(
             [
@@ -165,7 +158,7 @@ class Peer:
     async def close(self) -> None:
         """Free everything."""
         self._incoming.close()
-        self._track.stop()
+        self.speaker.stop()
         await self._connection.close()
 
     # --- what comes ---------------------------------------------------------------------------------------
@@ -203,18 +196,6 @@ class Peer:
             _send(channel, told.to_event(event["event_id"]))
         except InvalidStateError:
             raise ConnectionError("the client has gone") from None
-
-    def play(self, samples: bytes) -> None:
-        """PCM16 mono at `rate`, behind what is still to be played; never blocks."""
-        self._track.play(samples)
-
-    def stop_playing(self) -> None:
-        """Drop what has not been played."""
-        self._track.stop_playing()
-
-    def duck(self, ducked: bool) -> None:
-        """Play quietly, or as loud as before."""
-        self._track.duck(ducked)
 
     # --- what aiortc tells --------------------------------------------------------------------------------
 

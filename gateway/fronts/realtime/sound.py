@@ -10,7 +10,15 @@ Event = dict[str, Any]
 
 
 class Speaker(Protocol):
-    """Plays audio, where it does not go in events."""
+    """Plays audio, where it does not go in events.
+
+    Attributes:
+        rate: of what is played, in Hz.
+        lead: seconds that audio is let out ahead of real time; None for as the settings say.
+    """
+
+    rate: int
+    lead: float | None
 
     def play(self, samples: bytes) -> None:
         """PCM16 mono, behind what is still to be played; never blocks."""

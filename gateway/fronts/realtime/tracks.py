@@ -29,6 +29,10 @@ BURST = 5.0
 FASTEST = 1.5
 """Times real time at which audio may come for long: clocks differ a little, nobody speaks faster, and to decode is work."""
 
+LEAD = 0.12
+"""Seconds that audio is let out ahead of real time: a track plays it at once, so what waits is only there for a voice that
+stumbles, and a shorter lead makes an interruption silent sooner."""
+
 LONGEST_UNPLAYED = 30.0
 """Seconds of audio that wait to be played; an answer is let out in real time, so that many never do."""
 
@@ -140,6 +144,8 @@ class OutgoingTrack(MediaStreamTrack):
     """
 
     kind = "audio"
+    rate = opus.RATE
+    lead: float | None = LEAD
 
     def __init__(
         self,
@@ -159,7 +165,7 @@ class OutgoingTrack(MediaStreamTrack):
         self._frames = 0
 
     def play(self, samples: bytes) -> None:
-        """PCM16 mono at `opus.RATE`, behind what is still to be played."""
+        """PCM16 mono at `rate`, behind what is still to be played."""
         self._playout.put(np.frombuffer(samples, "<i2"))
         if self._playout.waiting > LONGEST_UNPLAYED * opus.RATE:
             self._give_up(TooMuch("the client does not take what it is to play"))

@@ -197,9 +197,7 @@ class _WebSocket(web.WebSocketResponse):
 class _Socket:
     """A WebSocket as what carries a connection: audio goes in events, and nothing is played here."""
 
-    audio_in_events = True
-    rate = 0
-    lead: float | None = None
+    speaker = None
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
@@ -211,15 +209,6 @@ class _Socket:
         """The one event of a connection that does not come about."""
         told = error if isinstance(error, WireError) else from_antiphon(error)
         await self.send(told.to_event("event_1"))
-
-    def play(self, samples: bytes) -> None:
-        raise NotImplementedError
-
-    def stop_playing(self) -> None:
-        raise NotImplementedError
-
-    def duck(self, ducked: bool) -> None:
-        raise NotImplementedError
 
 
 def _closing(error: WireError | AntiphonError) -> tuple[int, str]:

@@ -8,6 +8,8 @@ MANNER = Manner(True, "conv", None, "any", "inf", None, None)
 
 
 class Track:
+    rate, lead = 24_000, None
+
     def __init__(self) -> None:
         self.did: list[str] = []
 
