@@ -5,51 +5,18 @@ import pytest
 from tests.fakes.hearing import speech
 from tests.fakes.running_realtime import Client, RunningRealtime, connected
 from tests.fakes.stages import Script
-
-PCM = {"type": "audio/pcm", "rate": 24_000}
-LIVEKIT = {
-    "model": "gpt-realtime",
-    "output_modalities": ["audio"],
-    "audio": {
-        "input": {
-            "format": PCM,
-            "noise_reduction": None,
-            "transcription": {"model": "gpt-4o-mini-transcribe"},
-            "turn_detection": {
-                "type": "semantic_vad",
-                "create_response": True,
-                "eagerness": "medium",
-                "interrupt_response": True,
-            },
-        },
-        "output": {"format": PCM, "speed": 1.0, "voice": "marin"},
-    },
-    "max_output_tokens": "inf",
-    "tool_choice": "auto",
-    "tracing": None,
-}
-PIPECAT = {
-    "model": "gpt-realtime-2.1",
-    "instructions": "Be brief.",
-    "audio": {
-        "input": {
-            "transcription": {"model": "gpt-realtime-whisper"},
-            "turn_detection": {"type": "semantic_vad"},
-            "noise_reduction": {"type": "near_field"},
-        }
-    },
-    "tools": [],
-}
+from tests.fakes.stock_sessions import STOCK
 
 
-@pytest.mark.parametrize("session", [LIVEKIT, PIPECAT], ids=["livekit", "pipecat"])
-async def test_a_plug_ins_own_session_is_taken(
-    gateway: RunningRealtime, session: dict[str, object]
+@pytest.mark.parametrize("name", STOCK)
+async def test_a_clients_own_session_is_taken(
+    gateway: RunningRealtime, name: str
 ) -> None:
     async with connected(gateway) as client:
-        told = await client.update(**session)
-    assert told["audio"]["input"]["turn_detection"]["type"] == "semantic_vad"
-    assert told["audio"]["input"]["transcription"] is not None
+        told = await client.update(**STOCK[name])
+    heard, asked = told["audio"]["input"], STOCK[name]["audio"]["input"]
+    assert heard["turn_detection"]["type"] == asked["turn_detection"]["type"]
+    assert heard["transcription"] is not None
 
 
 async def test_a_conversation_can_be_opened_by_the_assistant(

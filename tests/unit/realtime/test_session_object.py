@@ -2,6 +2,7 @@ import pytest
 from openai.types.realtime import SessionCreatedEvent
 
 from gateway.fronts.realtime.fields import RealtimeSession
+from tests.fakes.stock_sessions import REACHY, STOCK
 from tests.unit.realtime.stages import (
     SETTINGS,
     detecting,
@@ -13,28 +14,6 @@ from tests.unit.realtime.stages import (
 
 OF_THE_SERVER = ("id", "object", "expires_at")
 """Fields that a session has and no client says."""
-
-REACHY = {
-    "type": "realtime",
-    "instructions": "You are a robot.",
-    "audio": {
-        "input": {
-            "format": {"type": "audio/pcm", "rate": None},
-            "transcription": {"model": "gpt-4o-transcribe", "language": "en"},
-            "turn_detection": {
-                "type": "server_vad",
-                "threshold": 0.6,
-                "prefix_padding_ms": 300,
-                "silence_duration_ms": 500,
-            },
-        },
-        "output": {"format": {"type": "audio/pcm", "rate": None}, "voice": "cedar"},
-    },
-    "tools": [
-        {"type": "function", "name": "dance", "description": "", "parameters": {}}
-    ],
-    "tool_choice": "auto",
-}
 
 
 def test_a_session_is_told_with_every_default_filled_in() -> None:
@@ -82,66 +61,6 @@ def test_what_is_told_can_be_asked_for_again() -> None:
         said = told(asked)
         repeated = {name: said[name] for name in said if name not in OF_THE_SERVER}
         assert told(session(repeated)) == said
-
-
-PCM = {"type": "audio/pcm", "rate": 24_000}
-STOCK = {
-    "@openai/agents": {
-        "type": "realtime",
-        "model": "gpt-realtime-2",
-        "instructions": "Be short.",
-        "output_modalities": ["audio"],
-        "audio": {
-            "input": {
-                "format": PCM,
-                "noise_reduction": None,
-                "transcription": {"model": "gpt-4o-mini-transcribe"},
-                "turn_detection": {"type": "semantic_vad"},
-            },
-            "output": {"format": PCM, "speed": 1},
-        },
-    },
-    "LiveKit": {
-        "type": "realtime",
-        "model": "gpt-realtime",
-        "output_modalities": ["audio"],
-        "audio": {
-            "input": {
-                "format": PCM,
-                "noise_reduction": None,
-                "transcription": {"model": "gpt-4o-mini-transcribe"},
-                "turn_detection": {
-                    "type": "semantic_vad",
-                    "create_response": True,
-                    "eagerness": "medium",
-                    "interrupt_response": True,
-                },
-            },
-            "output": {"format": PCM, "voice": "marin", "speed": 1.0},
-        },
-        "max_output_tokens": "inf",
-        "tool_choice": "auto",
-        "tracing": None,
-    },
-    "Pipecat": {
-        "type": "realtime",
-        "model": "gpt-realtime-2",
-        "audio": {
-            "input": {
-                "transcription": {"model": "gpt-realtime-whisper"},
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": 0.5,
-                    "prefix_padding_ms": 300,
-                    "silence_duration_ms": 500,
-                },
-            }
-        },
-        "tools": [],
-    },
-    "Reachy Mini": REACHY,
-}
-"""What stock clients send when they connect, with their defaults."""
 
 
 @pytest.mark.parametrize("name", STOCK)
