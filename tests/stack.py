@@ -82,16 +82,10 @@ async def stack(
     environment: Mapping[str, str] | None = None, without: tuple[str, ...] = ()
 ) -> AsyncIterator[Stack]:
     """Start everything, wait until it is ready, and stop it at the end."""
-    chosen = {
-        part.variable(port): "0" for part in PARTS for port, _ in part.ports
-    } | dict(environment or {})
-    before = dict(os.environ)
-    os.environ.update(chosen)
-    try:
-        made = plan(without=without)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    free = {part.variable(port): "0" for part in PARTS for port, _ in part.ports}
+    made = plan(
+        without=without, environment={**os.environ, **free, **(environment or {})}
+    )
     for spec in made.specs:
         assert isinstance(spec.environment, dict)
         spec.environment.update(

@@ -19,7 +19,9 @@ class BadInterpreter(CommandError):
     """No Python can run a stage with the engine that is chosen."""
 
 
-def find_interpreter(stage: str, engine: str, variable: str) -> str:
+def find_interpreter(
+    stage: str, engine: str, variable: str, environment: Mapping[str, str] = os.environ
+) -> str:
     """Path of the Python that runs a stage with an engine.
 
     It is the one that the user has named; this one, if the engine's packages are here; else that of the environment
@@ -29,12 +31,13 @@ def find_interpreter(stage: str, engine: str, variable: str) -> str:
         stage: name of the process.
         engine: name of its engine; empty where it has no choice.
         variable: environment variable in which the user may have named one.
+        environment: where it would be.
 
     Raises:
         BadInterpreter: there is none; the message says how to make one.
     """
     extra = f"{stage}-{engine}"
-    if named := os.environ.get(variable):
+    if named := environment.get(variable):
         path = Path(named).expanduser()
         if not os.access(path, os.X_OK) or path.is_dir():
             raise BadInterpreter(f"{variable}={named}: there is no such program")

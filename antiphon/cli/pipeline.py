@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -76,6 +76,7 @@ def plan(
     without: Sequence[str] = (),
     log_level: str | None = None,
     for_people: bool = False,
+    environment: Mapping[str, str] = os.environ,
 ) -> Plan:
     """The processes of the CPU default, as settings have them.
 
@@ -84,6 +85,7 @@ def plan(
         without: names to leave out.
         log_level: for all of them; default: their own settings.
         for_people: their logs are read on a terminal, though they cannot see it.
+        environment: variables that the user has set.
 
     Raises:
         BadPlan: nothing is left, two ports are the same, or the settings file cannot be read.
@@ -96,7 +98,7 @@ def plan(
     ]
     if not chosen:
         raise BadPlan("nothing is left to start")
-    setting = _settings()
+    setting = _settings(environment)
     made = Plan()
     numbers = _numbers(chosen, setting)
     if not only and _local_is_idle(chosen, numbers, setting):
@@ -107,35 +109,37 @@ def plan(
     for part in chosen:
         host = _host(part, setting)
         reached = "127.0.0.1" if host in _EVERYWHERE else host
-        environment: dict[str, str | None] = {**_SHARED}
+        variables: dict[str, str | None] = {**_SHARED}
         for name, _ in part.ports:
             number = numbers[part.variable(name)]
-            environment[part.variable(name)] = str(number)
+            variables[part.variable(name)] = str(number)
             made.ports.append(Port(part.name, number, part.variable(name), host))
         if log_level:
-            environment[part.variable("log_level")] = log_level
+            variables[part.variable("log_level")] = log_level
         if for_people and setting(part, "log_format") is None:
-            environment[part.variable("log_format")] = "console"
+            variables[part.variable("log_format")] = "console"
         serves_grpc = any(name == "metrics_port" for name, _ in part.ports)
         if serves_grpc and setting(part, "drain_seconds") is None:
-            environment[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
+            variables[part.variable("drain_seconds")] = str(STOP_SECONDS / 2)
         reached = f"[{reached}]" if ":" in reached else reached
-        made.addresses[part.name] = f"{reached}:{environment[part.variable('port')]}"
+        made.addresses[part.name] = f"{reached}:{variables[part.variable('port')]}"
         if part.name == "gateway":
             scheme = "https" if setting(part, "tls_cert") else "http"
             made.page = f"{scheme}://{reached}:{numbers[part.variable('http_port')]}/"
-        environment |= _neighbours(part, made.addresses, setting)
+        variables |= _neighbours(part, made.addresses, setting)
         # It is ours; the process would warn that it knows no such setting.
-        environment[part.variable(PYTHON)] = None
+        variables[part.variable(PYTHON)] = None
         engine = str(setting(part, "engine") or part.engine)
         made.specs.append(
             ProcessSpec(
                 part.name,
                 part.module,
                 _probe(part, made.addresses[part.name], numbers, setting),
-                environment=environment,
+                environment=variables,
                 after=part.after,
-                python=find_interpreter(part.name, engine, part.variable(PYTHON)),
+                python=find_interpreter(
+                    part.name, engine, part.variable(PYTHON), environment
+                ),
             )
         )
         if engine == part.engine:
@@ -156,9 +160,9 @@ class _Setting(Protocol):
         """What the user has set, None if nothing; from the file it may be of any kind."""
 
 
-def _settings() -> _Setting:
+def _settings(environment: Mapping[str, str]) -> _Setting:
     """How the user has set things: environment first, then the settings file, as the processes themselves do."""
-    path = os.environ.get(CONFIG_VARIABLE)
+    path = environment.get(CONFIG_VARIABLE)
     document: Any = {}
     if path:
         try:
@@ -167,7 +171,7 @@ def _settings() -> _Setting:
             raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
 
     def setting(part: Part, name: str) -> Any:
-        value = os.environ.get(part.variable(name))
+        value = environment.get(part.variable(name))
         if value:
             return value
         section = document.get(part.section) if isinstance(document, dict) else None

@@ -4,7 +4,9 @@ import errno
 import hashlib
 import os
 import resource
+import subprocess
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from services.runtime.errors import FailedPrecondition
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(models.FOLDER_VARIABLE, str(tmp_path / "models"))
+    # pip is a child, and tests change the environment in Python alone.
+    monkeypatch.setattr(subprocess, "run", partial(subprocess.run, env=os.environ))
     return tmp_path
 
 
