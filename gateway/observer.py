@@ -7,7 +7,7 @@ from opentelemetry.trace import Link, Span, Status, StatusCode
 from gateway.conversation import commands as c
 from gateway.conversation.values import Speculated
 from gateway.conversation.waterfall import SHARES, Waterfall
-from services.runtime import metrics, telemetry
+from services.runtime.telemetry import metrics, names, tracing
 
 
 class Observer:
@@ -37,7 +37,7 @@ class Observer:
 
     def metadata(self, turn: int) -> tuple[tuple[str, str], ...]:
         """Metadata that makes a stage's spans children of the turn's."""
-        return telemetry.inject(context=trace.set_span_in_context(self._span(turn)))
+        return tracing.inject(context=trace.set_span_in_context(self._span(turn)))
 
     def close(self) -> None:
         """The conversation is over."""
@@ -47,19 +47,19 @@ class Observer:
     def _span(self, turn: int) -> Span:
         if turn not in self._spans:
             attributes: dict[str, str | int] = {
-                telemetry.CONVERSATION_ID: self._conversation_id,
-                telemetry.TURN: turn,
+                names.CONVERSATION_ID: self._conversation_id,
+                names.TURN: turn,
             }
             # A trace of its own: a conversation may last for hours.
-            self._spans[turn] = telemetry.tracer.start_span(
-                telemetry.TURN_SPAN, Context(), attributes=attributes, links=self._links
+            self._spans[turn] = tracing.tracer.start_span(
+                names.TURN_SPAN, Context(), attributes=attributes, links=self._links
             )
         return self._spans[turn]
 
     def _end(self, turn: int, outcome: str) -> Span | None:
         span = self._spans.pop(turn, None)
         if span is not None:
-            span.set_attribute(telemetry.OUTCOME, outcome)
+            span.set_attribute(names.OUTCOME, outcome)
             span.end()
         return span
 
@@ -68,7 +68,7 @@ class Observer:
         metrics.TURNS.labels(outcome).inc()
         span = self._span(ended.turn)
         if ended.failure is not None:
-            span.set_attribute(telemetry.ERROR_TYPE, ended.failure.stage.value)
+            span.set_attribute(names.ERROR_TYPE, ended.failure.stage.value)
             span.set_status(Status(StatusCode.ERROR))
         if ended.waterfall is not None:
             _observe(ended.waterfall, span)
@@ -86,7 +86,7 @@ def _observe(waterfall: Waterfall, span: Span) -> None:
     metrics.RESPONSE_LATENCY.observe(waterfall.total)
     for share in SHARES:
         metrics.TURN_STAGE.labels(share).observe(waterfall.share(share))
-        span.set_attribute(f"{telemetry.WATERFALL}.{share}", waterfall.share(share))
-    span.set_attribute(f"{telemetry.WATERFALL}.total", waterfall.total)
+        span.set_attribute(f"{names.WATERFALL}.{share}", waterfall.share(share))
+    span.set_attribute(f"{names.WATERFALL}.total", waterfall.total)
     for stage in waterfall.overruns:
         metrics.BUDGET_OVERRUNS.labels(stage).inc()

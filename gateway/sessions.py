@@ -18,9 +18,9 @@ from gateway.room import Room
 from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
-from services.runtime import metrics
 from services.runtime.errors import Unavailable
 from services.runtime.logs import bound_contextvars
+from services.runtime.telemetry import metrics
 
 
 class Sessions:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway.access.keys import Key, KeyFile, find, parse_variable
 from gateway.access.limits import Clock, Limits, Meter, Usage
 from gateway.access.secrets import PREFIX, Secrets
-from services.runtime import metrics
 from services.runtime.errors import (
     FailedPrecondition,
     PermissionDenied,
     Unauthenticated,
 )
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 
 if TYPE_CHECKING:
     # The settings name the limits, which are this package's.

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.runtime import metrics
 from services.runtime.errors import TooMuch
+from services.runtime.telemetry import metrics
 
 Clock = Callable[[], float]
 

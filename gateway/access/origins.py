@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from services.runtime import metrics
 from services.runtime.errors import FailedPrecondition, PermissionDenied
+from services.runtime.telemetry import metrics
 
 EVERY = "*"
 _PORTS = {"http": 80, "https": 443}

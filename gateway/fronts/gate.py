@@ -12,9 +12,9 @@ from gateway.access.access import no_secrets
 from gateway.access.limits import refuse
 from gateway.access.origins import Origins
 from gateway.fronts.openai.errors import Handler
-from services.runtime import metrics
 from services.runtime.admission import Admission
 from services.runtime.errors import Full, Unavailable
+from services.runtime.telemetry import metrics
 
 GUARDED = "/v1/"
 REALTIME = "/v1/realtime"

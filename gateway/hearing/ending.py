@@ -13,8 +13,9 @@ from typing import Protocol, Self
 import numpy as np
 
 from gateway.hearing.log_mel import SAMPLES, Floats, log_mel
-from services.runtime import metrics, onnx
+from services.runtime import onnx
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 
 log = get_logger(__name__)
 

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.runtime import metrics, onnx
+from services.runtime import onnx
+from services.runtime.telemetry import metrics
 
 Floats = npt.NDArray[np.float32]
 

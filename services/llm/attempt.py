@@ -18,8 +18,8 @@ from services.llm.upstreams import (
     UpstreamFailure,
     failures,
 )
-from services.runtime import metrics
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 from services.runtime.units import to_duration
 
 log = get_logger(__name__)

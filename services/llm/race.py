@@ -28,8 +28,8 @@ from services.llm.upstreams import (
     UpstreamFailure,
 )
 from services.llm.verdict import verdict
-from services.runtime import metrics
 from services.runtime.errors import AntiphonError, DeadlineExceeded
+from services.runtime.telemetry import metrics
 from services.runtime.units import to_duration
 
 

@@ -11,9 +11,9 @@ from services.llm.policies import CircuitSettings, HedgeSettings
 from services.llm.prompt import Prompt
 from services.llm.settings import RouteSettings
 from services.llm.upstreams import Upstream, UpstreamFailure
-from services.runtime import metrics
 from services.runtime.errors import AntiphonError, Full, InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 
 log = get_logger(__name__)
 

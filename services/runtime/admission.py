@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.runtime import metrics
 from services.runtime.errors import Full, Unavailable
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 
 log = get_logger(__name__)
 

@@ -13,9 +13,9 @@ from antiphon.v1.audio_pb2 import (
 )
 from antiphon.v1.stage_pb2 import TurnRef
 from antiphon.v1.tts_pb2 import ReferenceAudio
-from services.runtime import telemetry
 from services.runtime.errors import InvalidArgument
 from services.runtime.logs import bound_contextvars
+from services.runtime.telemetry import names
 from services.runtime.units import PCM_BYTES
 
 LEAST_RATE, GREATEST_RATE = 8_000, 48_000
@@ -142,9 +142,9 @@ def working_for(turn: TurnRef) -> Iterator[None]:
         yield
         return
     attributes: dict[str, str | int] = {
-        telemetry.CONVERSATION_ID: turn.conversation_id,
-        telemetry.TURN: turn.turn,
-        telemetry.REVISION: turn.revision,
+        names.CONVERSATION_ID: turn.conversation_id,
+        names.TURN: turn.turn,
+        names.REVISION: turn.revision,
     }
     trace.get_current_span().set_attributes(attributes)
     with bound_contextvars(

@@ -18,7 +18,6 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from services.runtime import metrics, telemetry
 from services.runtime.admission import Admission
 from services.runtime.errors import (
     AntiphonError,
@@ -27,6 +26,7 @@ from services.runtime.errors import (
     InvalidArgument,
 )
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics, names, tracing
 
 log = get_logger(__name__)
 
@@ -79,12 +79,12 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
             code = grpc.StatusCode.OK
-            parent = telemetry.extract(tuple(context.invocation_metadata() or ()))
-            attributes = {
-                telemetry.RPC_SYSTEM: "grpc",
-                telemetry.RPC_METHOD: method.lstrip("/"),
+            parent = tracing.extract(tuple(context.invocation_metadata() or ()))
+            attributes: dict[str, str] = {
+                names.RPC_SYSTEM: "grpc",
+                names.RPC_METHOD: method.lstrip("/"),
             }
-            with telemetry.tracer.start_as_current_span(
+            with tracing.tracer.start_as_current_span(
                 method.lstrip("/"),
                 parent,
                 SpanKind.SERVER,
@@ -125,9 +125,9 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                         ),
                     )
                 finally:
-                    span.set_attribute(telemetry.RPC_STATUS_CODE, code.name)
+                    span.set_attribute(names.RPC_STATUS_CODE, code.name)
                     if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
-                        span.set_attribute(telemetry.ERROR_TYPE, code.name)
+                        span.set_attribute(names.ERROR_TYPE, code.name)
                         span.set_status(Status(StatusCode.ERROR))
                     metrics.RPC_DURATION.labels(
                         method.rsplit("/", 1)[-1], code.name

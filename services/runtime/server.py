@@ -14,12 +14,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import logs, metrics, telemetry
+from services.runtime import logs
 from services.runtime.admission import Admission
 from services.runtime.errors import AntiphonError
 from services.runtime.onnx import forbid_reports
 from services.runtime.rpc import ContractInterceptor
 from services.runtime.settings import ServiceSettings
+from services.runtime.telemetry import exposition, tracing
 
 log = logs.get_logger(__name__)
 
@@ -99,9 +100,9 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    provider = telemetry.configure(service.name)
+    provider = tracing.configure(service.name)
     try:
-        metrics_server, metrics_thread = metrics.serve(
+        metrics_server, metrics_thread = exposition.serve(
             settings.metrics_port, settings.host
         )
     except OSError as error:

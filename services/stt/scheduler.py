@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from services.runtime import metrics
 from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 from services.stt.engines import EngineLost, Recognizer, Transcript, Utterance
 from services.stt.job import Job, Work
 

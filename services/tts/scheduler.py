@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from services.runtime import metrics
 from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import metrics
 from services.tts.engines import (
     BatchEngine,
     Capabilities,

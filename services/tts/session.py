@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from antiphon.v1 import audio_pb2, stage_pb2, tts_pb2
-from services.runtime import metrics
 from services.runtime.errors import InvalidArgument
+from services.runtime.telemetry import metrics
 from services.runtime.units import to_duration
 from services.tts.clauses import Clause, ClauseSplitter, Policy
 from services.tts.config import Config

@@ -7,8 +7,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.stages.call import Metadata
-from services.runtime import telemetry
 from services.runtime.errors import InvalidArgument, TooMuch
+from services.runtime.telemetry import tracing
 
 LARGEST_JSON = 16 * 1024 * 1024
 """Bytes: as many pictures as the model's stage takes in one message, in base64, and a long history."""
@@ -60,7 +60,7 @@ def trace_of(request: web.Request) -> Metadata:
     """Metadata that carry the trace context that a request came with on to the stages."""
     # HTTP knows no case in names of headers; OpenTelemetry does.
     headers = [(name.lower(), value) for name, value in request.headers.items()]
-    return telemetry.inject(context=telemetry.extract(headers))
+    return tracing.inject(context=tracing.extract(headers))
 
 
 def check(model: type[Model], fields: object) -> Model:

@@ -22,8 +22,8 @@ from gateway.fronts.realtime.schema import (
 from gateway.hearing.tape import BYTES_PER_SECOND, Tape
 from gateway.stages.asking import NO_TURN, Dictation, asked
 from gateway.stages.directory import Stages
-from services.runtime import telemetry
 from services.runtime.errors import EngineError
+from services.runtime.telemetry import tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Recordings:
                 language=options.language,
                 interim=False,
                 hints=options.hints,
-                metadata=telemetry.inject(),
+                metadata=tracing.inject(),
                 timeout=patience,
             )
         ) as (dictation, heard):

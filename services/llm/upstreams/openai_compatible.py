@@ -22,8 +22,8 @@ from services.llm.upstreams.http import KeptClient, Rejected, was_kept
 from services.llm.upstreams.providers import NO_KEY, Address, Provider, Way
 from services.llm.upstreams.reply import ReplyReader
 from services.llm.upstreams.slots import Slots
-from services.runtime import telemetry
 from services.runtime.errors import Full
+from services.runtime.telemetry import tracing
 
 AFTER_FINISH_SECONDS = 1.0
 """How long a finished reply waits for its token counts."""
@@ -155,7 +155,7 @@ class OpenAICompatible:
         async with AsyncInferenceClient(
             **way.client,
             api_key=self._key.get_secret_value() if self._key else NO_KEY,
-            headers=dict(telemetry.inject()),
+            headers=dict(tracing.inject()),
         ) as client:
             chunks = await exchange.open(client, way, deadline)
             while (deltas := await exchange.next(chunks, deadline)) is not None:

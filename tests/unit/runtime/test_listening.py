@@ -6,7 +6,7 @@ from subprocess import run
 
 import pytest
 
-from services.runtime import metrics
+from services.runtime.telemetry import exposition
 
 SERVE = """
 import sys
@@ -66,8 +66,8 @@ def test_a_host_that_nobody_knows_is_named() -> None:
 def test_who_asks_nothing_is_let_go(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server, thread = metrics.serve(0, "127.0.0.1")
-    assert server.RequestHandlerClass.timeout == metrics.REQUEST_SECONDS
+    server, thread = exposition.serve(0, "127.0.0.1")
+    assert server.RequestHandlerClass.timeout == exposition.REQUEST_SECONDS
     monkeypatch.setattr(server.RequestHandlerClass, "timeout", 0.1)
     with socket.create_connection(("127.0.0.1", server.server_port), 20) as silent:
         assert silent.recv(1) == b""

@@ -1,18 +1,13 @@
-"""Every metric of the project, served by each process on ``/metrics`` of its own port.
+"""Every metric of the project. Base units; labels from closed sets only, never an id: ids are exemplars.
 
-Base units; labels from closed sets only, never an id.
+The description of each is a line of ``docs/telemetry.md``, which is made from this module.
 """
 
-import socket
-import sys
-import threading
-from socketserver import ThreadingMixIn
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from prometheus_client import Counter, Gauge, Histogram
 
-from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
+from services.runtime.telemetry import budgets
 
-LATENCY_BUCKETS = (
+_GRADES = (
     0.005,
     0.01,
     0.025,
@@ -32,7 +27,22 @@ LATENCY_BUCKETS = (
     5.0,
     10.0,
 )
-"""Seconds; budgets fall on edges."""
+LATENCY_BUCKETS = tuple(sorted({*_GRADES, *budgets.edges()}))
+"""Seconds; every budget is an edge."""
+
+BUILD_INFO = Gauge(
+    "antiphon_build_info", "1; what runs here", ["service", "version", "python"]
+)
+LOOP_LAG = Histogram(
+    "antiphon_loop_lag_seconds",
+    "How late the event loop woke up for a timer",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+ERRORS = Counter(
+    "antiphon_errors_total",
+    "RPCs that this process answered with an error",
+    ["method", "code"],
+)
 
 RPC_DURATION = Histogram(
     "antiphon_rpc_duration_seconds",
@@ -65,6 +75,15 @@ COMPUTE = Histogram(
     "One batch in the engine",
     ["stage", "work"],
     buckets=LATENCY_BUCKETS,
+)
+REAL_TIME_FACTOR = Histogram(
+    "antiphon_real_time_factor",
+    "Time in the engine for a second of audio",
+    ["stage", "work"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0),
+)
+POSTPONED_PARTIALS = Counter(
+    "antiphon_partials_postponed_total", "Partials that made way for finals"
 )
 DROPPED_PARTIALS = Counter(
     "antiphon_partials_dropped_total", "Partials that nobody needed any more"
@@ -109,6 +128,19 @@ SPOKEN_AUDIO = Counter(
 )
 
 CONVERSATIONS_OPEN = Gauge("antiphon_conversations_open", "Conversations open now")
+CONVERSATIONS = Counter(
+    "antiphon_conversations_total", "Conversations that ended, by why", ["ending"]
+)
+BUDGET = Gauge(
+    "antiphon_budget_seconds",
+    "What a turn may take; route default is all those that are not named",
+    ["route", "share"],
+)
+OBJECTIVE = Gauge(
+    "antiphon_objective_ratio",
+    "Share of turns that is meant to go well",
+    ["objective"],
+)
 TURNS = Counter("antiphon_turns_total", "Turns by how they went", ["outcome"])
 TURN_STAGE = Histogram(
     "antiphon_turn_stage_seconds",
@@ -125,6 +157,20 @@ BUDGET_OVERRUNS = Counter(
     "antiphon_budget_overruns_total",
     "Turns in which a stage overran its budget",
     ["stage"],
+)
+
+INTERRUPTIONS = Counter(
+    "antiphon_interruptions_total", "Answers that were cut off, by whom", ["by"]
+)
+STAGE_FAILURES = Counter(
+    "antiphon_stage_failures_total",
+    "Turns that a stage failed",
+    ["stage", "code"],
+)
+REPLICAS_ASKED_AGAIN = Counter(
+    "antiphon_replicas_asked_again_total",
+    "Calls taken to another replica, by why",
+    ["stage", "reason"],
 )
 
 SPECULATIONS = Counter(
@@ -157,43 +203,9 @@ ACCESS_REFUSALS = Counter(
     ["reason"],
 )
 
-
-REQUEST_SECONDS = 10.0
-"""Silence after which a connection is closed; each holds a thread."""
-
-
-class _Handler(WSGIRequestHandler):
-    timeout = REQUEST_SECONDS
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """A scrape is no news."""
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report it, unless the client has gone or says nothing."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-def serve(port: int, host: str) -> tuple[WSGIServer, threading.Thread]:
-    """Serve ``/metrics``; shut the server down at the end.
-
-    Raises:
-        OSError: the port is taken, or nobody knows the host.
-    """
-    found = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, _, _, _, address = found[0]
-
-    class Server(_Server):
-        address_family = family
-
-    server = Server((str(address[0]), port), _Handler)
-    server.set_app(make_wsgi_app())
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    return server, thread
+HTTP_REQUESTS = Histogram(
+    "antiphon_http_request_duration_seconds",
+    "Whole life of an HTTP request that is no conversation",
+    ["route", "code"],
+    buckets=LATENCY_BUCKETS,
+)

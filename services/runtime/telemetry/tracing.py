@@ -1,8 +1,4 @@
-"""Traces: the OpenTelemetry SDK, exporting by OTLP where the standard ``OTEL_*`` variables say so, else off.
-
-Names of spans and attributes are listed here and nowhere else. RPC and GenAI names follow OpenTelemetry's
-semantic conventions; ours begin with ``antiphon.``.
-"""
+"""Traces: the OpenTelemetry SDK, exporting by OTLP where the standard ``OTEL_*`` variables say so, else off."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,17 +11,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 tracer = trace.get_tracer("antiphon")
-
-RPC_SYSTEM = "rpc.system.name"
-RPC_METHOD = "rpc.method"
-RPC_STATUS_CODE = "rpc.status_code"
-ERROR_TYPE = "error.type"
-CONVERSATION_ID = "antiphon.conversation.id"
-TURN = "antiphon.turn"
-REVISION = "antiphon.revision"
-OUTCOME = "antiphon.turn.outcome"
-WATERFALL = "antiphon.turn.waterfall"
-TURN_SPAN = "turn"
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 

@@ -1,0 +1,193 @@
+"""Names of spans and attributes: listed here and nowhere else; ``docs/telemetry.md`` is made from them.
+
+RPC and GenAI names follow OpenTelemetry's semantic conventions; ours begin with ``antiphon.``.
+"""
+
+from typing import Self
+
+
+class Name(str):
+    """A name, with what it means.
+
+    Attributes:
+        about: what it tells.
+        on: spans that carry it; for a span: where it hangs.
+    """
+
+    __slots__ = ("about", "on")
+
+    about: str
+    on: str
+
+    def __new__(cls, name: str, on: str, about: str) -> Self:
+        """The name itself, with more to say."""
+        made = super().__new__(cls, name)
+        made.about = about
+        made.on = on
+        return made
+
+
+class SpanName(Name):
+    """Name of a span; ``on`` says where it hangs."""
+
+    __slots__ = ()
+
+
+class Attribute(Name):
+    """Name of an attribute."""
+
+    __slots__ = ()
+
+
+# --- spans of the gateway ---------------------------------------------------------------------------------
+
+TURN_SPAN = SpanName(
+    "turn",
+    "root, linked to the span of the conversation",
+    "one turn, from the start of the user's speech to the end of playout",
+)
+ENDPOINTING_SPAN = SpanName(
+    "endpointing", "`turn`", "end of the user's speech to the decision to answer"
+)
+TRANSCRIBE_SPAN = SpanName(
+    "transcribe", "`turn`", "one RPC to the speech-to-text stage"
+)
+SPECULATE_SPAN = SpanName(
+    "speculate", "`turn`", "an answer begun before its turn was decided, until its fate"
+)
+GENERATE_SPAN = SpanName("generate", "`turn`", "one RPC to the language model's proxy")
+SYNTHESIZE_SPAN = SpanName(
+    "synthesize", "`turn`", "one RPC to the text-to-speech stage"
+)
+PLAYOUT_SPAN = SpanName(
+    "playout", "`turn`", "first audio sent to the client, to the end of playing it"
+)
+
+# --- spans of the stages ----------------------------------------------------------------------------------
+
+QUEUE_SPAN = SpanName(
+    "queue", "a stage's server span, `clause`", "waiting for a place in a batch"
+)
+COMPUTE_SPAN = SpanName(
+    "compute", "a stage's server span, `clause`", "in a batch, in the engine"
+)
+CLAUSE_SPAN = SpanName(
+    "clause", "the voice's server span", "a clause: text complete to its last audio"
+)
+
+# --- attributes of the conventions ------------------------------------------------------------------------
+
+RPC_SYSTEM = Attribute("rpc.system.name", "spans of RPCs", "`grpc`")
+RPC_METHOD = Attribute("rpc.method", "spans of RPCs", "the method's full name")
+RPC_STATUS_CODE = Attribute(
+    "rpc.status_code", "spans of RPCs", "how it ended, as gRPC names it"
+)
+ERROR_TYPE = Attribute(
+    "error.type",
+    "spans of what failed",
+    "status code, or the stage that failed the turn",
+)
+GEN_AI_OPERATION = Attribute("gen_ai.operation.name", "spans of upstreams", "`chat`")
+GEN_AI_PROVIDER = Attribute(
+    "gen_ai.provider.name", "spans of upstreams", "kind of upstream"
+)
+GEN_AI_REQUEST_MODEL = Attribute(
+    "gen_ai.request.model",
+    "`generate`, spans of upstreams",
+    "the model that was asked for",
+)
+GEN_AI_RESPONSE_MODEL = Attribute(
+    "gen_ai.response.model", "spans of upstreams", "the model that answered"
+)
+GEN_AI_FINISH_REASONS = Attribute(
+    "gen_ai.response.finish_reasons", "spans of upstreams", "why it stopped writing"
+)
+GEN_AI_INPUT_TOKENS = Attribute(
+    "gen_ai.usage.input_tokens", "spans of upstreams", "tokens read"
+)
+GEN_AI_OUTPUT_TOKENS = Attribute(
+    "gen_ai.usage.output_tokens", "spans of upstreams", "tokens written"
+)
+SERVER_ADDRESS = Attribute(
+    "server.address", "spans of upstreams", "host of the upstream"
+)
+SERVER_PORT = Attribute("server.port", "spans of upstreams", "its port")
+HTTP_STATUS_CODE = Attribute(
+    "http.response.status_code",
+    "spans of upstreams, of HTTP requests",
+    "as HTTP has it",
+)
+
+# --- ours -------------------------------------------------------------------------------------------------
+
+CONVERSATION_ID = Attribute(
+    "antiphon.conversation.id",
+    "`turn`, server spans",
+    "the conversation, as the client knows it",
+)
+TURN = Attribute("antiphon.turn", "`turn`, server spans", "the turn's number")
+REVISION = Attribute(
+    "antiphon.revision",
+    "`transcribe`, `generate`, `synthesize`, `speculate`, server spans",
+    "which attempt at the turn it works for",
+)
+OUTCOME = Attribute(
+    "antiphon.turn.outcome",
+    "`turn`",
+    "how it went; `forgotten` and `abandoned` for speech that became no turn",
+)
+WATERFALL = Attribute(
+    "antiphon.turn.waterfall",
+    "`turn`",
+    "prefix: the shares of the waterfall and its total, in seconds",
+)
+OVERRUNS = Attribute(
+    "antiphon.turn.overruns", "`turn`", "shares that took longer than their budget"
+)
+SPECULATION_OUTCOME = Attribute(
+    "antiphon.speculation.outcome", "`speculate`", "what became of it"
+)
+SPECULATIVE = Attribute(
+    "antiphon.speculative",
+    "`generate`, `synthesize`",
+    "whether it was begun before the turn was decided",
+)
+TRIES = Attribute(
+    "antiphon.tries",
+    "`transcribe`, `generate`, `synthesize`",
+    "replicas that were asked",
+)
+WORK = Attribute(
+    "antiphon.work", "`queue`, `compute`", "what the engine did: final, partial, …"
+)
+BATCH_SIZE = Attribute("antiphon.batch.size", "`compute`", "work items in the batch")
+ENGINE = Attribute("antiphon.engine", "server spans of stages", "the engine's name")
+UPSTREAM = Attribute(
+    "antiphon.upstream", "spans of upstreams", "its name in the routes"
+)
+ATTEMPT_OUTCOME = Attribute(
+    "antiphon.upstream.outcome",
+    "spans of upstreams",
+    "as `antiphon_upstream_attempts_total` has it",
+)
+HEDGE = Attribute(
+    "antiphon.upstream.hedge",
+    "spans of upstreams",
+    "whether it was begun beside one that was late",
+)
+CLAUSE = Attribute("antiphon.clause", "`clause`", "its number in the answer, from 0")
+AUDIO_SECONDS = Attribute(
+    "antiphon.audio.seconds", "`compute`, `clause`", "audio heard or made, in seconds"
+)
+
+# --- events -----------------------------------------------------------------------------------------------
+
+FIRST_TOKEN_EVENT = Attribute(
+    "first_token", "event of upstreams' spans", "the first piece of text"
+)
+FIRST_CLAUSE_EVENT = Attribute(
+    "first_clause", "event of `generate`", "the voice could begin"
+)
+FIRST_AUDIO_EVENT = Attribute(
+    "first_audio", "event of `synthesize` and `clause`", "the first audio came"
+)
