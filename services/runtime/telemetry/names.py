@@ -62,6 +62,11 @@ SYNTHESIZE_SPAN = SpanName(
 PLAYOUT_SPAN = SpanName(
     "playout", "`turn`", "first audio sent to the client, to the end of playing it"
 )
+HTTP_SPAN = SpanName(
+    "{method} {route}",
+    "root, or below the span of whoever asks",
+    "an HTTP request that is no conversation, such as `POST /v1/audio/speech`",
+)
 
 # --- spans of the stages ----------------------------------------------------------------------------------
 
@@ -74,6 +79,11 @@ COMPUTE_SPAN = SpanName(
 CLAUSE_SPAN = SpanName(
     "clause", "the voice's server span", "a clause: text complete to its last audio"
 )
+UPSTREAM_SPAN = SpanName(
+    "chat {model}",
+    "the server span of the language model's proxy",
+    "one try at an upstream, from the request to its last word, or to whatever ended it",
+)
 
 # --- attributes of the conventions ------------------------------------------------------------------------
 
@@ -85,11 +95,13 @@ RPC_STATUS_CODE = Attribute(
 ERROR_TYPE = Attribute(
     "error.type",
     "spans of what failed",
-    "status code, or the stage that failed the turn",
+    "status code, the stage that failed the turn, or an upstream's outcome",
 )
 GEN_AI_OPERATION = Attribute("gen_ai.operation.name", "spans of upstreams", "`chat`")
 GEN_AI_PROVIDER = Attribute(
-    "gen_ai.provider.name", "spans of upstreams", "kind of upstream"
+    "gen_ai.provider.name",
+    "spans of upstreams",
+    "the provider that the settings name, or whose address they have; `openai_compatible` for any other server",
 )
 GEN_AI_REQUEST_MODEL = Attribute(
     "gen_ai.request.model",
@@ -100,10 +112,17 @@ GEN_AI_RESPONSE_MODEL = Attribute(
     "gen_ai.response.model", "spans of upstreams", "the model that answered"
 )
 GEN_AI_FINISH_REASONS = Attribute(
-    "gen_ai.response.finish_reasons", "spans of upstreams", "why it stopped writing"
+    "gen_ai.response.finish_reasons",
+    "spans of upstreams",
+    "why it stopped writing: one of `stop`, `length`, `tool_calls`, `content_filter`, `unspecified`",
 )
 GEN_AI_INPUT_TOKENS = Attribute(
     "gen_ai.usage.input_tokens", "spans of upstreams", "tokens read"
+)
+GEN_AI_CACHED_TOKENS = Attribute(
+    "gen_ai.usage.cache_read.input_tokens",
+    "spans of upstreams",
+    "of the tokens read, those that lay in its cache",
 )
 GEN_AI_OUTPUT_TOKENS = Attribute(
     "gen_ai.usage.output_tokens", "spans of upstreams", "tokens written"
@@ -115,8 +134,15 @@ SERVER_PORT = Attribute("server.port", "spans of upstreams", "its port")
 HTTP_STATUS_CODE = Attribute(
     "http.response.status_code",
     "spans of upstreams, of HTTP requests",
-    "as HTTP has it",
+    "as HTTP has it; 499 where the client had left",
 )
+HTTP_METHOD = Attribute("http.request.method", "spans of HTTP requests", "the method")
+HTTP_ROUTE = Attribute(
+    "http.route",
+    "spans of HTTP requests",
+    "the path, with names in place of what varies",
+)
+URL_SCHEME = Attribute("url.scheme", "spans of HTTP requests", "`http` or `https`")
 
 # --- ours -------------------------------------------------------------------------------------------------
 
@@ -158,7 +184,9 @@ TRIES = Attribute(
     "replicas that were asked",
 )
 WORK = Attribute(
-    "antiphon.work", "`queue`, `compute`", "what the engine did: final, partial, …"
+    "antiphon.work",
+    "`queue`, `compute`, spans of upstreams",
+    "what the engine did: final, partial, …; of an upstream: `reply`, or `prepare` for reading a prompt ahead",
 )
 BATCH_SIZE = Attribute("antiphon.batch.size", "`compute`", "work items in the batch")
 ENGINE = Attribute("antiphon.engine", "server spans of stages", "the engine's name")
@@ -168,7 +196,7 @@ UPSTREAM = Attribute(
 ATTEMPT_OUTCOME = Attribute(
     "antiphon.upstream.outcome",
     "spans of upstreams",
-    "as `antiphon_upstream_attempts_total` has it",
+    "as `antiphon_upstream_attempts_total` has it; `skipped` for a prompt that was not read ahead",
 )
 HEDGE = Attribute(
     "antiphon.upstream.hedge",
@@ -183,7 +211,12 @@ AUDIO_SECONDS = Attribute(
 # --- events -----------------------------------------------------------------------------------------------
 
 FIRST_TOKEN_EVENT = Attribute(
-    "first_token", "event of upstreams' spans", "the first piece of text"
+    "first_token", "event of upstreams' spans", "the first piece of text, or tool call"
+)
+SKIPPED_EVENT = Attribute(
+    "upstream_skipped",
+    "event of the proxy's server span",
+    "an upstream that was not asked, because it rests; `antiphon.upstream` says which",
 )
 FIRST_CLAUSE_EVENT = Attribute(
     "first_clause", "event of `generate`", "the voice could begin"
