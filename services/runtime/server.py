@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import ClassVar
@@ -50,6 +51,11 @@ class Service(ABC):
     def lost(self) -> asyncio.Event:
         """Set by the service when it can do no more work: the process drains, and leaves with status 1."""
         return asyncio.Event()
+
+    @property
+    def pages(self) -> Mapping[str, exposition.Page]:
+        """JSON documents by path, for the metrics port. Asked for once; whoever makes them may be asked before `start`."""
+        return {}
 
     @property
     def credentials(self) -> grpc.ServerCredentials | None:
@@ -103,7 +109,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
     provider = tracing.configure(service.name)
     try:
         metrics_server, metrics_thread = exposition.serve(
-            settings.metrics_port, settings.host
+            settings.metrics_port, settings.host, service.pages
         )
     except OSError as error:
         raise cannot_listen(settings, "metrics_port", error) from None

@@ -34,6 +34,21 @@ def configure(service: str) -> TracerProvider | None:
     return provider
 
 
+def exemplar(span: trace.Span | None = None) -> dict[str, str] | None:
+    """What joins a measurement to the trace it was made in.
+
+    Args:
+        span: that it belongs to; the current one if None.
+
+    Returns:
+        For ``exemplar=`` of a histogram or a counter; None where the trace is not kept.
+    """
+    context = (span or trace.get_current_span()).get_span_context()
+    if not context.trace_flags.sampled:
+        return None
+    return {"trace_id": trace.format_trace_id(context.trace_id)}
+
+
 def extract(metadata: Sequence[tuple[str, str | bytes]]) -> Context:
     """The trace context that a caller sent in gRPC metadata."""
     carrier = {key: value for key, value in metadata if isinstance(value, str)}
