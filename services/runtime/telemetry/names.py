@@ -1,4 +1,7 @@
-"""Names of spans and attributes: listed here and nowhere else; ``docs/telemetry.md`` is made from them.
+"""Names of spans and attributes: listed here and nowhere else.
+
+``docs/telemetry.md`` is made from them: whoever changes them runs
+``python -m services.runtime.telemetry.page docs/telemetry.md``.
 
 RPC and GenAI names follow OpenTelemetry's semantic conventions; ours begin with ``antiphon.``.
 """
@@ -39,6 +42,12 @@ class Attribute(Name):
     __slots__ = ()
 
 
+class Event(Name):
+    """Name of an event; ``on`` names the spans."""
+
+    __slots__ = ()
+
+
 # --- spans of the gateway ---------------------------------------------------------------------------------
 
 TURN_SPAN = SpanName(
@@ -71,13 +80,19 @@ HTTP_SPAN = SpanName(
 # --- spans of the stages ----------------------------------------------------------------------------------
 
 QUEUE_SPAN = SpanName(
-    "queue", "a stage's server span, `clause`", "waiting for a place in a batch"
+    "queue",
+    "a stage's server span, `clause`",
+    "waiting for a place in a batch; of a partial only where it got one",
 )
 COMPUTE_SPAN = SpanName(
-    "compute", "a stage's server span, `clause`", "in a batch, in the engine"
+    "compute",
+    "a stage's server span, `clause`",
+    "in the engine: one batch to the recognizer; to the voice all steps of a clause, and what went first in between",
 )
 CLAUSE_SPAN = SpanName(
-    "clause", "the voice's server span", "a clause: text complete to its last audio"
+    "clause",
+    "the voice's server span",
+    "a clause: text complete to its last audio sent; at first it may wait for the one before it to be spoken",
 )
 UPSTREAM_SPAN = SpanName(
     "chat {model}",
@@ -151,7 +166,7 @@ CONVERSATION_ID = Attribute(
     "`turn`, server spans",
     "the conversation, as the client knows it",
 )
-TURN = Attribute("antiphon.turn", "`turn`, server spans", "the turn's number")
+TURN = Attribute("antiphon.turn.number", "`turn`, server spans", "the turn's number")
 REVISION = Attribute(
     "antiphon.revision",
     "`transcribe`, `generate`, `synthesize`, `speculate`, server spans",
@@ -188,10 +203,24 @@ WORK = Attribute(
     "`queue`, `compute`, spans of upstreams",
     "what the engine did: final, partial, …; of an upstream: `reply`, or `prepare` for reading a prompt ahead",
 )
-BATCH_SIZE = Attribute("antiphon.batch.size", "`compute`", "work items in the batch")
+BATCH_SIZE = Attribute(
+    "antiphon.batch.size",
+    "`compute`",
+    "work items in the batch; of a clause's steps, the most",
+)
+COMPUTE_SECONDS = Attribute(
+    "antiphon.compute.seconds",
+    "`compute` of a clause",
+    "of its length, the time in the engine's steps",
+)
+COMPUTE_OUTCOME = Attribute(
+    "antiphon.compute.outcome",
+    "`compute`",
+    "`done`; `postponed` for a partial that made way and is begun again; `dropped`: nobody needed it any more; `failed`",
+)
 ENGINE = Attribute("antiphon.engine", "server spans of stages", "the engine's name")
 UPSTREAM = Attribute(
-    "antiphon.upstream", "spans of upstreams", "its name in the routes"
+    "antiphon.upstream.name", "spans of upstreams", "its name in the routes"
 )
 ATTEMPT_OUTCOME = Attribute(
     "antiphon.upstream.outcome",
@@ -210,17 +239,15 @@ AUDIO_SECONDS = Attribute(
 
 # --- events -----------------------------------------------------------------------------------------------
 
-FIRST_TOKEN_EVENT = Attribute(
-    "first_token", "event of upstreams' spans", "the first piece of text, or tool call"
+FIRST_TOKEN_EVENT = Event(
+    "first_token", "spans of upstreams", "the first piece of text, or tool call"
 )
-SKIPPED_EVENT = Attribute(
+SKIPPED_EVENT = Event(
     "upstream_skipped",
-    "event of the proxy's server span",
-    "an upstream that was not asked, because it rests; `antiphon.upstream` says which",
+    "the proxy's server span",
+    "an upstream that was not asked, because it rests; `antiphon.upstream.name` says which",
 )
-FIRST_CLAUSE_EVENT = Attribute(
-    "first_clause", "event of `generate`", "the voice could begin"
-)
-FIRST_AUDIO_EVENT = Attribute(
-    "first_audio", "event of `synthesize` and `clause`", "the first audio came"
+FIRST_CLAUSE_EVENT = Event("first_clause", "`generate`", "the voice could begin")
+FIRST_AUDIO_EVENT = Event(
+    "first_audio", "`synthesize`, `clause`", "the first audio came"
 )
