@@ -1,9 +1,10 @@
 """Every metric of the project. Base units; labels from closed sets only, never an id: ids are exemplars.
 
-The description of each is a line of ``docs/telemetry.md``, which is made from this module.
+The description of each is a line of ``docs/telemetry.md``, which is made from this module: whoever changes it runs
+``python -m services.runtime.telemetry.page docs/telemetry.md``. What labels may be is in `labels`.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from services.runtime.telemetry import budgets
 
@@ -30,6 +31,9 @@ _GRADES = (
 LATENCY_BUCKETS = tuple(sorted({*_GRADES, *budgets.edges()}))
 """Seconds; every budget is an edge."""
 
+# When a series began would be a series of its own beside each, and nobody asks.
+disable_created_metrics()
+
 BUILD_INFO = Gauge(
     "antiphon_build_info", "1; what runs here", ["service", "version", "python"]
 )
@@ -42,6 +46,9 @@ ERRORS = Counter(
     "antiphon_errors_total",
     "RPCs that this process answered with an error",
     ["method", "code"],
+)
+SPANS_LOST = Counter(
+    "antiphon_spans_lost_total", "Spans that the collector could not be given"
 )
 
 RPC_DURATION = Histogram(
