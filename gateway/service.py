@@ -16,6 +16,8 @@ from services.runtime import models
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
+from services.runtime.telemetry import budgets, metrics
+from services.runtime.telemetry.budgets import Budgets
 
 log = get_logger(__name__)
 
@@ -43,16 +45,18 @@ class Gateway(Service):
         """Add the gRPC front, if the settings let anybody in.
 
         Raises:
-            FailedPrecondition: keys, origins, the certificate or a model are not as they must be; the message says what
-                to set.
+            FailedPrecondition: budgets, keys, origins, the certificate or a model are not as they must be; the message
+                says what to set.
         """
+        in_force = budgets.load()
+        _publish(in_force)
         self._stages = Stages(
             self._settings.stt, self._settings.llm, self._settings.tts
         )
         self._voice = self._load_voice()
         self._ending = self._load_ending()
         self._sessions = Sessions(
-            self._settings, self._stages, self._voice, self._ending
+            self._settings, self._stages, self._voice, self._ending, in_force
         )
         self._doors = Doors(self._sessions, self._voice, self.admission)
         self._doors.register(server)
@@ -101,6 +105,15 @@ class Gateway(Service):
             raise FailedPrecondition(
                 f"ANTIPHON_GATEWAY_END_MODEL: {model} is missing or no model of a turn's end: {error}"
             ) from error
+
+
+def _publish(budgets: Budgets) -> None:
+    """Show what is in force to those who alert and draw by it."""
+    for route in budgets.named:
+        for share, seconds in budgets.of(route).items():
+            metrics.BUDGET.labels(route, share).set(seconds)
+    for objective, ratio in budgets.objectives.items():
+        metrics.OBJECTIVE.labels(objective).set(ratio)
 
 
 def _file(model: str, name: str) -> Path:

@@ -52,7 +52,7 @@ class Session:
 
     Args:
         conversation_id: as the client knows it.
-        options: what the client asked for.
+        answers: the options of what is answered, now and later.
         conversation: the core.
         room: what there is of the model's context for it.
         listener: this conversation's hearing.
@@ -65,7 +65,7 @@ class Session:
     def __init__(
         self,
         conversation_id: str,
-        options: Options,
+        answers: AnswerOptions,
         conversation: Conversation,
         room: Room,
         listener: Listener,
@@ -75,7 +75,7 @@ class Session:
         give_up: Callable[[BaseException], None],
     ) -> None:
         self.id = conversation_id
-        self._answers = AnswerOptions(options)
+        self._answers = answers
         self._conversation = conversation
         self._context = room
         self._listener = listener

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from gateway.answer_options import AnswerOptions
 from gateway.conversation.commands import Notice
 from gateway.conversation.events import InputEnded
 from gateway.conversation.history import History
@@ -21,6 +22,7 @@ from gateway.stages.directory import Stages
 from services.runtime.errors import Unavailable
 from services.runtime.logs import bound_contextvars
 from services.runtime.telemetry import metrics
+from services.runtime.telemetry.budgets import Budgets
 
 
 class Sessions:
@@ -31,6 +33,7 @@ class Sessions:
         stages: shared by all conversations.
         voice: likewise.
         ending: likewise; None for none.
+        budgets: of all turns.
     """
 
     def __init__(
@@ -39,11 +42,13 @@ class Sessions:
         stages: Stages,
         voice: VoiceActivity,
         ending: EndOfTurn | None,
+        budgets: Budgets,
     ) -> None:
         self.settings = settings
         self.stages = stages
         self._voice = voice
         self._ending = ending
+        self.budgets = budgets
         self._open: set[Session] = set()
         self._beside: dict[Session, set[Session]] = {}
         self._finishing = False
@@ -85,15 +90,18 @@ class Sessions:
             self.settings.history_messages,
             prefix=f"{uuid.uuid4().hex[:12]}_",
         )
-        room = Room(options)
+        room, answers = Room(options), AnswerOptions(options)
         conversation = Conversation(
-            options.policy, history, room.context, self.settings.budgets()
+            options.policy,
+            history,
+            room.context,
+            lambda ref: self.budgets.of(answers.of(ref).model),
         )
         listener = Listener(self._voice, options.input_rate, options.voice_threshold)
         with bound_contextvars(conversation=conversation_id):
             session = Session(
                 conversation_id,
-                options,
+                answers,
                 conversation,
                 room,
                 listener,

@@ -264,19 +264,6 @@ class GatewaySettings(ServiceSettings):
         description="seconds to wait for a tool's result before the model goes on without",
     )
 
-    budget_total: float = Field(
-        1.2, gt=0, description="seconds of response latency that a turn may take"
-    )
-    budget_endpointing: float = Field(
-        0.75, gt=0, description="of these, for deciding that the user is done"
-    )
-    budget_stt: float = Field(0.3, gt=0, description="of these, for the transcript")
-    budget_llm: float = Field(0.75, gt=0, description="of these, for the first clause")
-    budget_tts: float = Field(0.3, gt=0, description="of these, for the first audio")
-    budget_gateway: float = Field(
-        0.05, gt=0, description="of these, for the gateway itself"
-    )
-
     def turns(self) -> TurnTaking:
         """When it is whose turn, in a conversation that asks for nothing else."""
         shortest, longest = WAITS[self.eagerness]
@@ -320,8 +307,3 @@ class GatewaySettings(ServiceSettings):
             message_bytes=self.max_message_bytes,
             requests_per_minute=self.key_requests,
         )
-
-    def budgets(self) -> dict[str, float]:
-        """Seconds by share of the waterfall, and ``total``."""
-        names = ("total", "endpointing", "stt", "llm", "tts", "gateway")
-        return {name: getattr(self, f"budget_{name}") for name in names}

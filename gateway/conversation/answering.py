@@ -1,6 +1,5 @@
 """The assistant's side of a conversation: the answer being given, the draft of the one to come, and what nobody answers."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.conversation import commands as c
@@ -10,7 +9,7 @@ from gateway.conversation.context import TooLong
 from gateway.conversation.drafts import Drafts
 from gateway.conversation.ear import Said
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
-from gateway.conversation.telling import Telling
+from gateway.conversation.telling import Budgets, Telling
 from gateway.conversation.underway import UnderWay
 from gateway.conversation.values import (
     Failure,
@@ -36,7 +35,7 @@ class Answering:
     Args:
         policy: how long to wait for whom.
         memory: what the prompts are made of.
-        budgets: seconds by share of the waterfall, and ``total``.
+        budgets: of each answer.
         out: takes what is to be done, in order.
 
     Attributes:
@@ -51,7 +50,7 @@ class Answering:
         self,
         policy: Policy,
         memory: Memory,
-        budgets: Mapping[str, float],
+        budgets: Budgets,
         out: list[c.Command],
     ) -> None:
         self._policy = policy

@@ -5,7 +5,6 @@ audio never leaves before its turn is decided; no word of a cancelled revision r
 a turn number rises only when a turn is decided; everything that is opened is finished or cancelled.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -21,6 +20,7 @@ from gateway.conversation.listening import Listening
 from gateway.conversation.memory import Memory
 from gateway.conversation.prompt import Message
 from gateway.conversation.refusals import MOST_UNANSWERED
+from gateway.conversation.telling import Budgets
 from gateway.conversation.values import (
     Ending,
     Image,
@@ -39,7 +39,7 @@ class Conversation:
         policy: how it is held.
         history: what was said before, and the instructions.
         context: how much of it the model reads.
-        budgets: seconds by share of the waterfall, and ``total``.
+        budgets: of each answer; asked when its turn is over.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Conversation:
         policy: Policy,
         history: History,
         context: Context,
-        budgets: Mapping[str, float],
+        budgets: Budgets,
     ) -> None:
         self._policy = policy
         self._memory = Memory(history, context)

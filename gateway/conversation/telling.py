@@ -1,11 +1,14 @@
 """What a client is told of turns and their answers, and the items of the history that go with it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.conversation import commands as c
 from gateway.conversation.answer import Answer
 from gateway.conversation.memory import Memory
-from gateway.conversation.values import Failure, Outcome, Transcript
+from gateway.conversation.values import Failure, Outcome, Ref, Transcript
+
+Budgets = Callable[[Ref], Mapping[str, float]]
+"""What an answer may take, in seconds by share of the waterfall, and ``total``."""
 
 
 class Telling:
@@ -13,13 +16,11 @@ class Telling:
 
     Args:
         memory: holds the history.
-        budgets: seconds by share of the waterfall, and ``total``.
+        budgets: of each answer.
         out: takes what is to be done, in order.
     """
 
-    def __init__(
-        self, memory: Memory, budgets: Mapping[str, float], out: list[c.Command]
-    ) -> None:
+    def __init__(self, memory: Memory, budgets: Budgets, out: list[c.Command]) -> None:
         self._memory = memory
         self._budgets = budgets
         self._out = out
@@ -77,7 +78,7 @@ class Telling:
                 answer.ref.turn,
                 outcome,
                 heard,
-                answer.stopwatch.waterfall(self._budgets),
+                answer.stopwatch.waterfall(self._budgets(answer.ref)),
                 answer.usage,
                 failure,
                 answer.finish,

@@ -23,6 +23,7 @@ class Waterfall:
         gateway: the rest, which is the gateway's own.
         saved: work of the stages that was done while the silence was waited for.
         overruns: shares, and "total", that took longer than their budget.
+        budgets: that they were held to, in seconds by share, and ``total``; shares that are not named had none.
     """
 
     total: float
@@ -33,6 +34,7 @@ class Waterfall:
     gateway: float
     saved: float
     overruns: tuple[str, ...]
+    budgets: Mapping[str, float]
 
     def share(self, name: str) -> float:
         """One of `SHARES`, or ``total``."""
@@ -102,4 +104,6 @@ class Stopwatch:
             for name, seconds in taken.items()
             if seconds > budgets.get(name, float("inf"))
         )
-        return Waterfall(total=total, saved=saved, overruns=overruns, **shares)
+        return Waterfall(
+            total=total, saved=saved, overruns=overruns, budgets=budgets, **shares
+        )

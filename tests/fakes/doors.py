@@ -11,6 +11,7 @@ from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
 from services.runtime.server import bind, create_server
+from services.runtime.telemetry import budgets
 from tests.fakes.hearing import LoudnessVoice
 from tests.fakes.stages import Script, serving
 
@@ -45,7 +46,7 @@ async def doors(
         chosen = GatewaySettings(**default, **given)
         directory = Stages(chosen.stt, chosen.llm, chosen.tts)
         voice, admission = LoudnessVoice(), Admission(chosen.max_streams)
-        sessions = Sessions(chosen, directory, voice, None)
+        sessions = Sessions(chosen, directory, voice, None, budgets.load())
         opened = Doors(sessions, voice, admission)
         server = create_server(chosen, admission)
         opened.register(server)

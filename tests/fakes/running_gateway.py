@@ -22,6 +22,8 @@ from services.runtime.admission import Admission
 from services.runtime.channel import open_channel
 from services.runtime.server import bind, create_server
 from services.runtime.streams import send
+from services.runtime.telemetry.budgets import Budgets
+from services.runtime.telemetry.budgets import load as load_budgets
 from tests.fakes.hearing import LoudnessVoice, silence, speech
 
 
@@ -51,13 +53,16 @@ async def running(
     stages: str,
     voice: VoiceActivity | None = None,
     ending: EndOfTurn | None = None,
+    budgets: Budgets | None = None,
     **settings: object,
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway before the stages at one address; turns end by silence, unless the settings say otherwise."""
+    """A gateway before the stages at one address; turns end by silence, unless the settings say otherwise; ``budgets``: none for those in force."""
     default = {"endpointing": "silence", "stt": stages, "llm": stages, "tts": stages}
     chosen = GatewaySettings(port=0, **(default | settings))
     directory = Stages(chosen.stt, chosen.llm, chosen.tts)
-    sessions = Sessions(chosen, directory, voice or LoudnessVoice(), ending)
+    sessions = Sessions(
+        chosen, directory, voice or LoudnessVoice(), ending, budgets or load_budgets()
+    )
     admission = Admission(chosen.max_streams)
     server = create_server(chosen, admission)
     front = WatchedFront(sessions, admission)

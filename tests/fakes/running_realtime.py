@@ -22,6 +22,7 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
+from services.runtime.telemetry import budgets
 from tests.fakes.event_order import EventOrder
 from tests.fakes.hearing import LoudnessVoice
 
@@ -55,7 +56,9 @@ async def running_realtime(
     default = {"endpointing": "silence", "stt": stages, "llm": stages, "tts": stages}
     chosen = GatewaySettings(**(default | settings))
     directory = Stages(chosen.stt, chosen.llm, chosen.tts)
-    sessions = Sessions(chosen, directory, voice or LoudnessVoice(), None)
+    sessions = Sessions(
+        chosen, directory, voice or LoudnessVoice(), None, budgets.load()
+    )
     admission = Admission(chosen.max_streams)
     access = Access(chosen)
     gate = Gate(

@@ -59,12 +59,7 @@ class Clerk:
         self._wished: dict[int, Manner] = {}
         self._refused = False
         self._manner = holding.manner(session.id)
-        self.teller = Teller(
-            holding.session,
-            self._manner_of,
-            holding.rate_limits,
-            holding.settings.budgets(),
-        )
+        self.teller = Teller(holding.session, self._manner_of, holding.rate_limits)
 
     async def hear(self, event: schema.AudioAppend, arrived: float) -> None:
         """The client's audio, where it comes in events.

@@ -1,6 +1,6 @@
 """The conversation's notices as server events; a table, with what it has to remember between two of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from gateway.conversation import commands as c
@@ -34,7 +34,6 @@ class Teller:
         session: how it is held; whoever changes it says so by setting `session`.
         manner: how the answer to the wish with a key is told; 0 where nobody wished for it.
         rate_limits: what the client has left; empty where nothing is limited.
-        budgets: seconds by share of the waterfall, and ``total``.
 
     Attributes:
         session: how it is held.
@@ -47,14 +46,12 @@ class Teller:
         session: RealtimeSession,
         manner: Callable[[int], tuple[str, Manner]],
         rate_limits: Callable[[], list[Event]],
-        budgets: Mapping[str, float],
     ) -> None:
         self.session = session
         self.response: Response | None = None
         self.committed = ""
         self._manner = manner
         self._rate_limits = rate_limits
-        self._budgets = budgets
         self._utterance = ""
         self._started = False
         self._told: dict[str, str] = {}
@@ -255,7 +252,7 @@ class Teller:
                 **{f"{share}_ms": _ms(getattr(waterfall, share)) for share in SHARES},
                 "overruns": list(waterfall.overruns),
                 "budgets_ms": {
-                    share: _ms(seconds) for share, seconds in self._budgets.items()
+                    share: _ms(seconds) for share, seconds in waterfall.budgets.items()
                 },
             }
         ]

@@ -25,7 +25,9 @@ class Driver:
 
     def __post_init__(self) -> None:
         self.history = History("Be kind.")
-        self.core = Conversation(self.policy, self.history, self.context, {})
+        self.core = Conversation(
+            self.policy, self.history, self.context, lambda _ref: {}
+        )
         self.done += self.core.begin(self.now)
 
     def tell(self, event: e.Event) -> list[c.Command]:

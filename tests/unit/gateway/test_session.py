@@ -29,6 +29,7 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.errors import InvalidArgument, Unavailable
+from services.runtime.telemetry import budgets
 from tests.fakes.hearing import LoudnessVoice, silence, speech
 from tests.fakes.stages import Script, serving
 
@@ -98,7 +99,9 @@ async def opening(
             endpointing="silence", stt=address, llm=address, tts=address, speculations=0
         )
         stages = Stages(address, address, address)
-        sessions = Sessions(settings, stages, voice or LoudnessVoice(), None)
+        sessions = Sessions(
+            settings, stages, voice or LoudnessVoice(), None, budgets.load()
+        )
         abilities = await stages.abilities()
         yield Gateway(sessions, to_options(ConversationConfig(), settings, abilities))
         await stages.close()

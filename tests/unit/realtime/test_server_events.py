@@ -31,7 +31,7 @@ DELTA = "conversation.item.input_audio_transcription.delta"
 def teller(**session: object) -> Teller:
     transcribed = {"audio": {"input": {"transcription": {"model": "any"}}}}
     wanted = RealtimeSession().merged(transcribed).merged(session)
-    return Teller(wanted, lambda _wish: ("resp_1", MANNER), list, {})
+    return Teller(wanted, lambda _wish: ("resp_1", MANNER), list)
 
 
 def told(teller: Teller, *notices: c.Notice) -> list[dict[str, object]]:
