@@ -1,4 +1,4 @@
-"""One try at one upstream: its clock, its outcome, its metrics, its verdict on the upstream."""
+"""One try at one upstream: its clock, its outcome, its span and metrics, its verdict on the upstream."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ from services.llm.breaker import Permit
 from services.llm.patience import Patience
 from services.llm.prompt import Prompt
 from services.llm.routing import Station
+from services.llm.spans import UpstreamSpan, Work
 from services.llm.upstreams import (
     Delta,
     Finish,
@@ -51,6 +52,7 @@ class Attempt:
         self.first: float | None = None
         self.outcome: Outcome | None = None
         self._patience = patience
+        self._span = UpstreamSpan(station.upstream.settings, Work.REPLY, hedge)
         self._deltas = station.upstream.generate(prompt, patience)
         self._held: list[Delta] = []
         self._started = time.perf_counter()
@@ -70,8 +72,9 @@ class Attempt:
             UpstreamFailure: there will be nothing.
         """
         try:
-            async with asyncio.timeout(self._patience.answer):
-                await self._first_delta()
+            with self._span.around():
+                async with asyncio.timeout(self._patience.answer):
+                    await self._first_delta()
             first = self.first = self.elapsed
         except TimeoutError:
             failure = self._no_answer(self._patience.answer or 0.0)
@@ -89,7 +92,10 @@ class Attempt:
                 await self.close()
         self.station.first_tokens.add(first)
         self.station.circuit.answered(self.permit)
-        metrics.FIRST_TOKEN.labels(self.station.name).observe(first)
+        self._span.first_token()
+        metrics.FIRST_TOKEN.labels(self.station.name).observe(
+            first, self._span.exemplar
+        )
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
         """All deltas, after `begin`.
@@ -99,10 +105,10 @@ class Attempt:
         """
         async with aclosing(self._deltas):
             for delta in self._held:
-                yield delta
+                yield self._told(delta)
             try:
                 async for delta in self._deltas:
-                    yield delta
+                    yield self._told(delta)
             except UpstreamFailure as failure:
                 self.fail(failure)
                 raise
@@ -178,6 +184,11 @@ class Attempt:
             return
         raise failures.bad_response(upstream, "the reply ended without an end")
 
+    def _told(self, delta: Delta) -> Delta:
+        if isinstance(delta, Finish):
+            self._span.finished(delta)
+        return delta
+
     def _no_answer(self, seconds: float) -> UpstreamFailure:
         settings = self.station.upstream.settings
         return failures.timed_out(settings, "no answer", seconds)
@@ -185,4 +196,7 @@ class Attempt:
     def _end(self, outcome: Outcome) -> None:
         self._took = self.elapsed
         self.outcome = outcome
-        metrics.UPSTREAM_ATTEMPTS.labels(self.station.name, outcome.value).inc()
+        metrics.UPSTREAM_ATTEMPTS.labels(self.station.name, outcome.value).inc(
+            exemplar=self._span.exemplar
+        )
+        self._span.end(outcome)

@@ -2,8 +2,18 @@
 
 import math
 from collections import deque
+from enum import StrEnum
 
 from services.llm.policies import HedgeSettings
+
+
+class Hedged(StrEnum):
+    """How a try went that was begun beside one that was late; `REFUSED` where there were too many of late."""
+
+    WON = "won"
+    LOST = "lost"
+    FAILED = "failed"
+    REFUSED = "refused"
 
 
 class FirstTokens:

@@ -9,14 +9,16 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 
 from google.protobuf.duration_pb2 import Duration
+from opentelemetry import trace
 
 from antiphon.v1 import llm_pb2
 from services.llm import hedging, responses
 from services.llm.attempt import Attempt
 from services.llm.breaker import Permit
-from services.llm.hedging import HedgeBudget
+from services.llm.hedging import HedgeBudget, Hedged
 from services.llm.patience import allot
 from services.llm.policies import HedgeSettings
 from services.llm.prompt import Prompt
@@ -29,7 +31,7 @@ from services.llm.upstreams import (
 )
 from services.llm.verdict import verdict
 from services.runtime.errors import AntiphonError, DeadlineExceeded
-from services.runtime.telemetry import metrics
+from services.runtime.telemetry import metrics, names
 from services.runtime.units import to_duration
 
 
@@ -140,14 +142,14 @@ class Race:
         if error is None:
             del self._running[task]
             if attempt.hedge:
-                metrics.HEDGES.labels(attempt.station.name, "won").inc()
+                _count(attempt.station, Hedged.WON)
             return attempt
         if not isinstance(error, UpstreamFailure):
             raise error
         del self._running[task]
         self._note(attempt)
         if attempt.hedge:
-            metrics.HEDGES.labels(attempt.station.name, "failed").inc()
+            _count(attempt.station, Hedged.FAILED)
         if not error.elsewhere:
             raise error.error
         self._reasons[attempt.station.name] = error.error
@@ -172,6 +174,9 @@ class Race:
         skipped = Outcome.SKIPPED.value
         self._log.append(llm_pb2.Attempt(upstream=station.name, outcome=skipped))
         metrics.UPSTREAM_ATTEMPTS.labels(station.name, skipped).inc()
+        trace.get_current_span().add_event(
+            names.SKIPPED_EVENT, {names.UPSTREAM: station.name}
+        )
 
     def _start(self, station: Station, permit: Permit, hedge: bool = False) -> None:
         behind = sum(other.circuit.admits for other in self._waiting)
@@ -211,7 +216,7 @@ class Race:
         (late,) = self._running.values()
         # Probes are rare by themselves, and whoever is chosen for one shall not wait because others were late today.
         if not late.permit.probe and not self._hedges.spend():
-            metrics.HEDGES.labels(station.name, "refused").inc()
+            _count(station, Hedged.REFUSED)
         elif permit := station.circuit.ask():
             self._waiting.remove(station)
             self._start(station, permit, hedge=True)
@@ -233,7 +238,7 @@ class Race:
             attempt.conclude(self._cut_short())
             self._note(attempt)
             if attempt.hedge:
-                metrics.HEDGES.labels(attempt.station.name, "lost").inc()
+                _count(attempt.station, Hedged.LOST)
         self._running.clear()
 
     async def _next(self, deltas: AsyncGenerator[Delta, None]) -> Delta | None:
@@ -248,8 +253,7 @@ class Race:
         response = responses.summary(settings, finish, first, computed)
         winner.conclude(Outcome.OK)
         response.summary.attempts.extend([*self._log, winner.to_proto()])
-        for kind in ("prompt", "cached", "completion"):
-            count = getattr(finish.usage, kind)
+        for kind, count in asdict(finish.usage).items():
             metrics.TOKENS.labels(winner.station.name, kind).inc(count)
         return response
 
@@ -271,6 +275,10 @@ class Race:
         if self._budget is None:
             return None
         return max(self._budget - self._elapsed(), 0.0)
+
+
+def _count(station: Station, outcome: Hedged) -> None:
+    metrics.HEDGES.labels(station.name, outcome.value).inc()
 
 
 def _same_slots(one: Station, other: Station) -> bool:

@@ -9,10 +9,12 @@ import grpc
 from antiphon.v1 import llm_pb2, llm_pb2_grpc, stage_pb2
 from services.llm import prompt, upstreams
 from services.llm.hedging import HedgeBudget
+from services.llm.prompt import Prompt
 from services.llm.race import Race
 from services.llm.routing import Route, Station
 from services.llm.settings import DEFAULT_ROUTE, LlmSettings
-from services.llm.upstreams import Upstream, UpstreamFailure
+from services.llm.spans import UpstreamSpan, Work
+from services.llm.upstreams import Outcome, Upstream, UpstreamFailure
 from services.llm.verdict import verdict
 from services.runtime.contract import working_for
 from services.runtime.errors import InvalidArgument, Unavailable
@@ -92,10 +94,7 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
             reasons = [(station.name, station.why_not()) for station in able]
             raise verdict(reasons, out_of_time=False)
         with working_for(request.turn):
-            try:
-                tokens = await first.upstream.prepare(asked)
-            except UpstreamFailure as failure:
-                raise failure.error from None
+            tokens = await _prepare(first.upstream, asked)
         return llm_pb2.PrepareResponse(
             prepared=tokens is not None, prompt_tokens=tokens or 0
         )
@@ -133,3 +132,28 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
             )
         except TimeoutError:
             log.warning("upstream does not answer yet", upstream=name)
+
+
+async def _prepare(upstream: Upstream, beginning: Prompt) -> int | None:
+    """See `Upstream.prepare`; with a span, and the failure as the caller is told.
+
+    Raises:
+        AntiphonError: it did not work.
+    """
+    span = UpstreamSpan(upstream.settings, Work.PREPARE)
+    outcome = Outcome.CANCELLED
+    try:
+        with span.around():
+            tokens = await upstream.prepare(beginning)
+        span.prepared(tokens)
+        outcome = Outcome.SKIPPED if tokens is None else Outcome.OK
+        return tokens
+    except UpstreamFailure as failure:
+        outcome = failure.outcome
+        raise failure.error from None
+    except Exception:
+        # A fault of ours, told from a caller who left, which is no `Exception`.
+        outcome = Outcome.UPSTREAM_ERROR
+        raise
+    finally:
+        span.end(outcome)

@@ -100,17 +100,27 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a reply; the last thing an upstream yields."""
+    """The end of a reply; the last thing an upstream yields.
+
+    Attributes:
+        reason: why it stopped writing.
+        usage: tokens read and written.
+        model: that wrote, as the upstream calls it; empty where it does not say.
+    """
 
     reason: llm_pb2.FinishReason.ValueType
     usage: Usage
+    model: str = ""
 
 
 Delta = Text | ToolCall | Finish
 
 
 class Upstream(Protocol):
-    """A place where replies come from. All methods run on the event loop and never block it."""
+    """A place where replies come from. All methods run on the event loop and never block it.
+
+    The current span is that of the request: the trace context that is sent along is its own.
+    """
 
     settings: UpstreamSettings
 

@@ -13,6 +13,9 @@ from typing import Any, Self
 
 import httpx2
 from huggingface_hub import set_async_client_factory
+from opentelemetry import trace
+
+from services.runtime.telemetry import names
 
 KEEP_IDLE_SECONDS = 300.0
 """How long an idle connection is kept: longer than a pause in a conversation."""
@@ -23,6 +26,7 @@ _LAST_BYTES_SECONDS = 0.5
 _DONE = b"data: [DONE]"
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _CONNECTED = "antiphon.connected"
+_PORTS = {"http": 80, "https": 443}
 
 _current: ContextVar["KeptClient"] = ContextVar("antiphon_http_client")
 
@@ -84,6 +88,13 @@ class KeptClient(httpx2.AsyncClient):
     async def _before(self, request: httpx2.Request) -> None:
         if not self._send_key:
             request.headers.pop("authorization", None)
+        url = request.url
+        trace.get_current_span().set_attributes(
+            {
+                names.SERVER_ADDRESS: url.host,
+                names.SERVER_PORT: url.port or _PORTS[url.scheme],
+            }
+        )
 
         async def note(event: str, _info: dict[str, Any]) -> None:
             if event == "connection.connect_tcp.started":
@@ -104,6 +115,7 @@ def was_kept(error: httpx2.RequestError) -> bool:
 async def _after(response: httpx2.Response) -> None:
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     response.stream = _ReadToEnd(response.stream)
+    trace.get_current_span().set_attribute(names.HTTP_STATUS_CODE, response.status_code)
     if response.status_code == 200:
         return
     body = b""

@@ -22,6 +22,8 @@ _Item = TypeVar("_Item")
 _THINK, _THOUGHT = "<think>", "</think>"
 _MOST_TOKENS = 2**32 - 1
 """What the contract's counts can hold."""
+_LONGEST_MODEL = 128
+"""Characters of a model's name that are kept."""
 
 _REASONS = {
     "stop": llm_pb2.FINISH_REASON_STOP,
@@ -101,6 +103,7 @@ class ReplyReader:
         self._by_index: dict[int, _Fragments] = {}
         self._reason: llm_pb2.FinishReason.ValueType = llm_pb2.FINISH_REASON_UNSPECIFIED
         self._usage = Usage()
+        self._model = ""
 
     def read(self, chunk: ChatCompletionStreamOutput) -> Iterator[Delta]:
         """The deltas that a chunk brings.
@@ -108,6 +111,8 @@ class ReplyReader:
         Raises:
             ValueError: it is not what a chat completion's chunk looks like.
         """
+        if isinstance(chunk.model, str) and not self._model:
+            self._model = whole(chunk.model)[:_LONGEST_MODEL]
         if isinstance(chunk.usage, ChatCompletionStreamOutputUsage):
             self._usage = read_usage(chunk.usage)
         for choice in _list(chunk.choices):
@@ -124,7 +129,7 @@ class ReplyReader:
 
     def end(self) -> Finish:
         """The finish; call it when the stream has ended and `finished` is true."""
-        return Finish(self._reason, self._usage)
+        return Finish(self._reason, self._usage, self._model)
 
     def _read_delta(self, delta: ChatCompletionStreamOutputDelta) -> Iterator[Delta]:
         fragments = _list(delta.tool_calls)
