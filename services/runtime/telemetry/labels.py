@@ -117,6 +117,7 @@ OF: Mapping[Metric, Mapping[str, Values]] = {
             "draining": "the gateway was told to stop",
             "idle": "nobody said anything for long",
             "too_long": "",
+            "lost": "the client vanished, or something failed",
         }
     },
     metrics.BUDGET: {"route": ROUTE, "share": BUDGETED},

@@ -50,23 +50,36 @@ class Event(Name):
 
 # --- spans of the gateway ---------------------------------------------------------------------------------
 
+CONVERSATION_SPAN = SpanName(
+    "conversation",
+    "root, or below the span of the client",
+    "the moment at which a conversation opens; all of its turns are linked to it",
+)
 TURN_SPAN = SpanName(
     "turn",
-    "root, linked to the span of the conversation",
-    "one turn, from the start of the user's speech to the end of playout",
+    "root, linked to `conversation`",
+    "one turn, from the start of the user's speech to the end of playout; `error.type` names the stage that failed it",
 )
 ENDPOINTING_SPAN = SpanName(
-    "endpointing", "`turn`", "end of the user's speech to the decision to answer"
+    "endpointing",
+    "`turn`",
+    "end of the user's speech, to when the silence had been long enough: the share of the waterfall",
 )
 TRANSCRIBE_SPAN = SpanName(
-    "transcribe", "`turn`", "one RPC to the speech-to-text stage"
+    "transcribe",
+    "`turn`",
+    "one call to the speech-to-text stage, on as many replicas as it took",
 )
 SPECULATE_SPAN = SpanName(
-    "speculate", "`turn`", "an answer begun before its turn was decided, until its fate"
+    "speculate",
+    "`turn`",
+    "an answer begun before its turn was decided, until its fate; its `generate` and `synthesize` have its revision",
 )
-GENERATE_SPAN = SpanName("generate", "`turn`", "one RPC to the language model's proxy")
+GENERATE_SPAN = SpanName(
+    "generate", "`turn`", "one call to the language model's proxy, likewise"
+)
 SYNTHESIZE_SPAN = SpanName(
-    "synthesize", "`turn`", "one RPC to the text-to-speech stage"
+    "synthesize", "`turn`", "one call to the text-to-speech stage, likewise"
 )
 PLAYOUT_SPAN = SpanName(
     "playout", "`turn`", "first audio sent to the client, to the end of playing it"
@@ -112,7 +125,9 @@ ERROR_TYPE = Attribute(
     "spans of what failed",
     "status code, the stage that failed the turn, or an upstream's outcome",
 )
-GEN_AI_OPERATION = Attribute("gen_ai.operation.name", "spans of upstreams", "`chat`")
+GEN_AI_OPERATION = Attribute(
+    "gen_ai.operation.name", "`generate`, spans of upstreams", "`chat`"
+)
 GEN_AI_PROVIDER = Attribute(
     "gen_ai.provider.name",
     "spans of upstreams",
@@ -128,19 +143,19 @@ GEN_AI_RESPONSE_MODEL = Attribute(
 )
 GEN_AI_FINISH_REASONS = Attribute(
     "gen_ai.response.finish_reasons",
-    "spans of upstreams",
+    "`generate`, spans of upstreams",
     "why it stopped writing: one of `stop`, `length`, `tool_calls`, `content_filter`, `unspecified`",
 )
 GEN_AI_INPUT_TOKENS = Attribute(
-    "gen_ai.usage.input_tokens", "spans of upstreams", "tokens read"
+    "gen_ai.usage.input_tokens", "`generate`, spans of upstreams", "tokens read"
 )
 GEN_AI_CACHED_TOKENS = Attribute(
     "gen_ai.usage.cache_read.input_tokens",
-    "spans of upstreams",
+    "`generate`, spans of upstreams",
     "of the tokens read, those that lay in its cache",
 )
 GEN_AI_OUTPUT_TOKENS = Attribute(
-    "gen_ai.usage.output_tokens", "spans of upstreams", "tokens written"
+    "gen_ai.usage.output_tokens", "`generate`, spans of upstreams", "tokens written"
 )
 SERVER_ADDRESS = Attribute(
     "server.address", "spans of upstreams", "host of the upstream"
@@ -163,7 +178,7 @@ URL_SCHEME = Attribute("url.scheme", "spans of HTTP requests", "`http` or `https
 
 CONVERSATION_ID = Attribute(
     "antiphon.conversation.id",
-    "`turn`, server spans",
+    "`conversation`, `turn`, server spans",
     "the conversation, as the client knows it",
 )
 TURN = Attribute("antiphon.turn.number", "`turn`, server spans", "the turn's number")
@@ -197,6 +212,11 @@ TRIES = Attribute(
     "antiphon.tries",
     "`transcribe`, `generate`, `synthesize`",
     "replicas that were asked",
+)
+ASKED_AGAIN_REASON = Attribute(
+    "antiphon.reason",
+    "`replica_asked_again`",
+    "as `antiphon_replicas_asked_again_total` has it",
 )
 WORK = Attribute(
     "antiphon.work",
@@ -247,7 +267,21 @@ SKIPPED_EVENT = Event(
     "the proxy's server span",
     "an upstream that was not asked, because it rests; `antiphon.upstream.name` says which",
 )
-FIRST_CLAUSE_EVENT = Event("first_clause", "`generate`", "the voice could begin")
+ASKED_EVENT = Event(
+    "transcript_asked",
+    "`transcribe`",
+    "a transcript was asked for: at a pause, and at the end",
+)
+TRANSCRIPT_EVENT = Event("transcript", "`transcribe`", "it came")
+TOOL_CALL_EVENT = Event("tool_call", "`generate`", "the model asked for a function")
+FIRST_CLAUSE_EVENT = Event(
+    "first_clause", "`synthesize`", "the voice took the first clause"
+)
+ASKED_AGAIN_EVENT = Event(
+    "replica_asked_again",
+    "`transcribe`, `generate`, `synthesize`",
+    "a replica is full or gone, and the next one is asked; `antiphon.reason` says why",
+)
 FIRST_AUDIO_EVENT = Event(
     "first_audio", "`synthesize`, `clause`", "the first audio came"
 )
