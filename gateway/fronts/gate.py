@@ -11,6 +11,7 @@ from gateway.access import Access, Caller
 from gateway.access.access import no_secrets
 from gateway.access.limits import refuse
 from gateway.access.origins import Origins
+from gateway.fronts.http_telemetry import REQUEST_ID
 from gateway.fronts.openai.errors import Handler
 from services.runtime.admission import Admission
 from services.runtime.errors import Full, Unavailable
@@ -174,4 +175,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers.add("Vary", "Origin")
     if _ALLOWED in request:
         response.headers["Access-Control-Allow-Origin"] = request[_ALLOWED]
-        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = (
+            f"Location, Retry-After, {REQUEST_ID}"
+        )

@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from gateway.fronts import http_telemetry
 from gateway.fronts.gate import Gate
 from gateway.fronts.openai.errors import errors_as_json
 
@@ -49,6 +50,7 @@ class HttpFront:
             middlewares=[errors_as_json], client_max_size=LARGEST_BODY
         )
         gate.install(application)
+        http_telemetry.install(application)
         for part in parts:
             application.add_routes(part.routes())
         self._runner = web.AppRunner(

@@ -79,6 +79,16 @@ ATTEMPTS = {
     "skipped": "it was left alone",
 }
 HEDGES = {"won": "", "lost": "", "failed": "", "refused": "too many of late"}
+HTTP_CODES = {
+    **_plain("200", "201", "204", "400", "401", "403", "404", "405", "408", "413"),
+    "429": "limit of a key",
+    "499": "whoever asked had left",
+    **_plain("500", "503", "504"),
+    "2xx": "any other that went well",
+    "3xx": "",
+    "4xx": "any other refusal",
+    "5xx": "any other failure",
+}
 REFUSALS = {
     "key": "none, unknown or expired",
     "scope": "a client secret elsewhere than it is for",
@@ -146,8 +156,10 @@ OF: Mapping[Metric, Mapping[str, Values]] = {
     },
     metrics.ACCESS_REFUSALS: {"reason": REFUSALS},
     metrics.HTTP_REQUESTS: {
-        "route": AsConfigured("pattern of a path that the gateway serves; `other`"),
-        "code": AsConfigured("status of HTTP"),
+        "route": AsConfigured(
+            "pattern of a path under `/v1/` that the gateway serves; `other` for what there is not"
+        ),
+        "code": HTTP_CODES,
     },
 }
 

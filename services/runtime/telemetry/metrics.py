@@ -85,15 +85,17 @@ COMPUTE = Histogram(
 )
 REAL_TIME_FACTOR = Histogram(
     "antiphon_real_time_factor",
-    "Time in the engine for a second of audio",
+    "Time in the engine for a second of audio; each of a batch takes the batch's time",
     ["stage", "work"],
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0),
 )
 POSTPONED_PARTIALS = Counter(
-    "antiphon_partials_postponed_total", "Partials that made way for finals"
+    "antiphon_partials_postponed_total",
+    "Times that a partial in the engine made way for a final or a checkpoint; it is begun again",
 )
 DROPPED_PARTIALS = Counter(
-    "antiphon_partials_dropped_total", "Partials that nobody needed any more"
+    "antiphon_partials_dropped_total",
+    "Partials that nobody needed any more before the engine had them",
 )
 
 FIRST_TOKEN = Histogram(
@@ -212,7 +214,7 @@ ACCESS_REFUSALS = Counter(
 
 HTTP_REQUESTS = Histogram(
     "antiphon_http_request_duration_seconds",
-    "Whole life of an HTTP request that is no conversation",
+    "Whole life of an HTTP request that is no conversation; an answer that broke off counts by what went wrong",
     ["route", "code"],
     buckets=LATENCY_BUCKETS,
 )

@@ -1,0 +1,122 @@
+"""HTTP requests as spans and measurements: those to what stands under ``/v1/``, conversations aside.
+
+A conversation has a trace for each of its turns instead; the page's files and what probes ask tell nobody anything.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from gateway.fronts.openai.errors import Handler, shape
+from services.runtime.errors import AntiphonError
+from services.runtime.telemetry import labels, metrics, names, tracing
+
+OFFERED = "/v1/"
+CONVERSATION = "/v1/realtime"
+"""Where a WebSocket is opened, which stays for as long as somebody talks."""
+
+OTHER = "other"
+"""What metrics call all paths that there are not, and methods that a path does not take."""
+
+REQUEST_ID = "X-Request-Id"
+"""Header of an answer that names its trace; OpenAI's clients show it."""
+
+LEFT = 499
+"""Status for nobody: whoever asked has left."""
+
+_BROKEN_OFF = web.RequestKey("broken_off", AntiphonError)
+
+
+def install(application: web.Application) -> None:
+    """Watch an application's requests, from outside of its other middleware."""
+    application.middlewares.insert(0, _watch)
+    application.on_response_prepare.append(_add_id)
+
+
+def broke_off(request: web.Request, error: AntiphonError) -> None:
+    """The answer had begun and will not come to its end: its status says that all went well, and nothing else would tell."""
+    request[_BROKEN_OFF] = error
+
+
+@web.middleware
+async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+    route = _route(request)
+    if route is None:
+        return await handler(request)
+    started = time.perf_counter()
+    status = LEFT
+    with _span(request, route) as span:
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except web.HTTPException as redirected:
+            status = redirected.status
+            raise
+        finally:
+            broken = request.get(_BROKEN_OFF)
+            _tell(span, status, broken)
+            counted = status if broken is None else shape(broken).status
+            metrics.HTTP_REQUESTS.labels(route, _code(counted)).observe(
+                time.perf_counter() - started, tracing.exemplar(span)
+            )
+
+
+def _route(request: web.Request) -> str | None:
+    """The pattern of the path that answers; `OTHER` where none does, None where nobody is watched."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return OTHER
+    watched = resource.canonical.startswith(OFFERED)
+    return (
+        resource.canonical if watched and resource.canonical != CONVERSATION else None
+    )
+
+
+@contextmanager
+def _span(request: web.Request, route: str) -> Iterator[Span]:
+    """The request's span, below the span of whoever asks; none for what is not there, of which anybody can ask anything."""
+    if route == OTHER:
+        yield trace.INVALID_SPAN
+        return
+    # HTTP knows no case in names of headers; OpenTelemetry does.
+    headers = [(name.lower(), value) for name, value in request.headers.items()]
+    with tracing.tracer.start_as_current_span(
+        names.HTTP_SPAN.format(method=request.method, route=route),
+        tracing.extract(headers),
+        SpanKind.SERVER,
+        {
+            names.HTTP_METHOD: request.method,
+            names.HTTP_ROUTE: route,
+            names.URL_SCHEME: request.scheme,
+        },
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        yield span
+
+
+def _tell(span: Span, status: int, broken: AntiphonError | None) -> None:
+    span.set_attribute(names.HTTP_STATUS_CODE, status)
+    if status < 500 and broken is None:
+        return
+    span.set_attribute(
+        names.ERROR_TYPE, str(status) if broken is None else broken.code.name
+    )
+    span.set_status(Status(StatusCode.ERROR))
+
+
+def _code(status: int) -> str:
+    """A status as the metric has it: of a closed set."""
+    code = str(status)
+    return code if code in labels.HTTP_CODES else f"{code[0]}xx"
+
+
+async def _add_id(_request: web.Request, response: web.StreamResponse) -> None:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        response.headers[REQUEST_ID] = trace.format_trace_id(context.trace_id)
