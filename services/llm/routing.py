@@ -2,21 +2,29 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from antiphon.v1 import llm_pb2
 from services.llm.breaker import Circuit, State
-from services.llm.hedging import FirstTokens, Hedged
+from services.llm.hedging import FirstTokens
 from services.llm.policies import CircuitSettings, HedgeSettings
 from services.llm.prompt import Prompt
 from services.llm.settings import RouteSettings
-from services.llm.spans import NO_ERRORS
-from services.llm.upstreams import Outcome, Upstream, UpstreamFailure, Usage
+from services.llm.upstreams import Upstream, UpstreamFailure
 from services.runtime.errors import AntiphonError, Full, InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
-from services.runtime.telemetry import metrics
+from services.runtime.telemetry import labels, metrics
 
 log = get_logger(__name__)
+
+_COUNTED = (
+    metrics.FIRST_TOKEN,
+    metrics.UPSTREAM_ATTEMPTS,
+    metrics.HEDGES,
+    metrics.CIRCUIT_OPENINGS,
+    metrics.TOKENS,
+)
+"""By upstream, from its beginning."""
 
 
 class Station:
@@ -41,7 +49,9 @@ class Station:
         self.circuit = Circuit(circuit, clock, self._turned)
         self.first_tokens = FirstTokens(hedging)
         metrics.CIRCUIT_STATE.labels(self.name).set(State.CLOSED)
-        self._begin_counting()
+        for metric in _COUNTED:
+            # At 0, so that the first of each kind is seen as a rise.
+            labels.at_zero(metric, upstream=self.name)
 
     def why_not(self) -> AntiphonError:
         """Why it is not asked, as an error of the kind that made it rest."""
@@ -54,18 +64,6 @@ class Station:
         error = Full(message, rest) if full else type(why.error)(message)
         error.everywhere = why.error.everywhere
         return error
-
-    def _begin_counting(self) -> None:
-        """At 0, so that the first of each kind is seen as a rise."""
-        metrics.FIRST_TOKEN.labels(self.name)
-        for outcome in Outcome:
-            metrics.UPSTREAM_ATTEMPTS.labels(self.name, outcome.value)
-            if outcome not in NO_ERRORS:
-                metrics.CIRCUIT_OPENINGS.labels(self.name, outcome.value)
-        for hedged in Hedged:
-            metrics.HEDGES.labels(self.name, hedged.value)
-        for kind in fields(Usage):
-            metrics.TOKENS.labels(self.name, kind.name)
 
     def _turned(self, state: State, why: UpstreamFailure | None) -> None:
         metrics.CIRCUIT_STATE.labels(self.name).set(state)

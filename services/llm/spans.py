@@ -23,7 +23,7 @@ _PROVIDERS = {
 _ANY_PROVIDER = "auto"
 """Leaves the choice to Hugging Face's router."""
 
-NO_ERRORS = (Outcome.OK, Outcome.CANCELLED, Outcome.SKIPPED)
+_NO_ERRORS = (Outcome.OK, Outcome.CANCELLED, Outcome.SKIPPED)
 """How a try ends that the upstream has not failed."""
 
 
@@ -103,7 +103,7 @@ class UpstreamSpan:
         if not self._span.is_recording():
             return
         self._span.set_attribute(names.ATTEMPT_OUTCOME, outcome.value)
-        if outcome not in NO_ERRORS:
+        if outcome not in _NO_ERRORS:
             self._span.set_attribute(names.ERROR_TYPE, outcome.value)
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()
