@@ -22,6 +22,7 @@ from gateway.sessions import Sessions
 from services.runtime.admission import Admission
 from services.runtime.contract import check_samples
 from services.runtime.errors import InvalidArgument, TooMuch
+from services.runtime.rpc import untraced
 from services.runtime.streams import first, read, write
 from services.runtime.units import PCM_BYTES, to_duration
 
@@ -46,6 +47,7 @@ class GrpcFront(ConversationServicer):
         self._sessions = sessions
         self._admission = admission
 
+    @untraced
     async def Converse(self, _requests: object, context: Context) -> None:  # type: ignore[override]
         """Hold one conversation."""
         config = await _first(context)

@@ -136,8 +136,16 @@ def check_turn(field: str, turn: TurnRef) -> None:
 
 
 @contextmanager
-def working_for(turn: TurnRef) -> Iterator[None]:
-    """Name the turn on this RPC's span and in its logs."""
+def working_for(turn: TurnRef, engine: str = "") -> Iterator[None]:
+    """Name the turn on this RPC's span and in its logs.
+
+    Args:
+        turn: as the caller named it; it may be none.
+        engine: that does the work; empty where there is none.
+    """
+    span = trace.get_current_span()
+    if engine:
+        span.set_attribute(names.ENGINE, engine)
     if not turn.conversation_id:
         yield
         return
@@ -146,7 +154,7 @@ def working_for(turn: TurnRef) -> Iterator[None]:
         names.TURN: turn.turn,
         names.REVISION: turn.revision,
     }
-    trace.get_current_span().set_attributes(attributes)
+    span.set_attributes(attributes)
     with bound_contextvars(
         conversation=turn.conversation_id, turn=turn.turn, revision=turn.revision
     ):

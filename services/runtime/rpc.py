@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry import context as contexts
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from services.runtime.admission import Admission
 from services.runtime.errors import (
@@ -31,6 +34,29 @@ from services.runtime.telemetry import metrics, names, tracing
 log = get_logger(__name__)
 
 Behavior = Callable[[Any, Any], Awaitable[Any]]
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+_NO_ERRORS = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
+_OUR_FAULTS = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+"""What makes a server's span an error, by OpenTelemetry's conventions for gRPC: not what the caller did wrong."""
+
+
+def untraced(handler: Handler) -> Handler:
+    """Mark a handler whose RPCs are no work of one turn: they get no span.
+
+    What runs in them has the caller's context, if there is one.
+    """
+    handler.__dict__["untraced"] = True
+    return handler
 
 
 class ContractInterceptor(grpc.aio.ServerInterceptor):
@@ -76,21 +102,15 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
         return make(behavior, deserialize, handler.response_serializer)
 
     def _around(self, behavior: Behavior, method: str, admit: bool) -> Behavior:
+        name = method.rsplit("/", 1)[-1]
+        leave_out = name == "Describe" or getattr(behavior, "untraced", False)
+        around = _carried if leave_out else partial(_span, method.lstrip("/"))
+
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
             code = grpc.StatusCode.OK
             parent = tracing.extract(tuple(context.invocation_metadata() or ()))
-            attributes: dict[str, str] = {
-                names.RPC_SYSTEM: "grpc",
-                names.RPC_METHOD: method.lstrip("/"),
-            }
-            with tracing.tracer.start_as_current_span(
-                method.lstrip("/"),
-                parent,
-                SpanKind.SERVER,
-                attributes,
-                record_exception=False,
-            ) as span:
+            with around(parent) as span:
                 try:
                     if isinstance(request, DecodeError):
                         raise request
@@ -125,15 +145,43 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
                         ),
                     )
                 finally:
-                    span.set_attribute(names.RPC_STATUS_CODE, code.name)
-                    if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
-                        span.set_attribute(names.ERROR_TYPE, code.name)
-                        span.set_status(Status(StatusCode.ERROR))
-                    metrics.RPC_DURATION.labels(
-                        method.rsplit("/", 1)[-1], code.name
-                    ).observe(time.perf_counter() - started)
+                    _conclude(span, name, code, time.perf_counter() - started)
 
         return run
+
+
+@contextmanager
+def _span(method: str, parent: Context) -> Iterator[Span]:
+    attributes: dict[str, str] = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method}
+    with tracing.tracer.start_as_current_span(
+        method,
+        parent,
+        SpanKind.SERVER,
+        attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        yield span
+
+
+@contextmanager
+def _carried(parent: Context) -> Iterator[Span]:
+    token = contexts.attach(parent)
+    try:
+        yield INVALID_SPAN
+    finally:
+        contexts.detach(token)
+
+
+def _conclude(span: Span, name: str, code: grpc.StatusCode, seconds: float) -> None:
+    span.set_attribute(names.RPC_STATUS_CODE, code.name)
+    if code in _OUR_FAULTS:
+        span.set_attribute(names.ERROR_TYPE, code.name)
+        span.set_status(Status(StatusCode.ERROR))
+    exemplar = tracing.exemplar(span)
+    if code not in _NO_ERRORS:
+        metrics.ERRORS.labels(name, code.name).inc(exemplar=exemplar)
+    metrics.RPC_DURATION.labels(name, code.name).observe(seconds, exemplar)
 
 
 def _kept(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:

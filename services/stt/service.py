@@ -3,14 +3,17 @@
 from typing import Any, ClassVar
 
 import grpc
+from opentelemetry import trace
 
 from antiphon.v1 import stage_pb2, stt_pb2, stt_pb2_grpc
 from services.runtime import contract
 from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.server import Service
 from services.runtime.streams import first
+from services.runtime.telemetry import labels, metrics, names
 from services.runtime.units import to_duration
 from services.stt.engines import AUTO, ENGINES, Capabilities
+from services.stt.job import STAGE
 from services.stt.scheduler import Scheduler
 from services.stt.session import Session, SessionOptions
 from services.stt.settings import SpeechToTextSettings
@@ -51,6 +54,13 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
             FailedPrecondition: the model cannot be had.
             EngineError: the model does not work.
         """
+        for metric in (
+            metrics.QUEUE_WAIT,
+            metrics.BATCH_SIZE,
+            metrics.COMPUTE,
+            metrics.REAL_TIME_FACTOR,
+        ):
+            labels.at_zero(metric, stage=STAGE, work=labels.TRANSCRIPTS)
         measured = await self._scheduler.start()
         self.admission.settle(self._settings.max_streams, measured, UNMEASURED_STREAMS)
         self._ready = True
@@ -66,6 +76,7 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> None:
         """Transcribe one utterance while it is spoken."""
+        trace.get_current_span().set_attribute(names.ENGINE, self._settings.engine)
         can = self._capabilities()
         message = await first(context)
         if message is None or message.WhichOneof("message") != "config":
@@ -73,7 +84,7 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
         config: stt_pb2.TranscribeConfig = message.config
         contract.check_turn("config.turn", config.turn)
         session = Session(self._scheduler, self._options(config, can))
-        with contract.working_for(config.turn):
+        with contract.working_for(config.turn, self._settings.engine):
             try:
                 await Stream(context, session, self._engine(can)).run(
                     config.interim_results

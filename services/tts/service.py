@@ -106,7 +106,7 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             self._limits(scheduler),
             partial(write, context),
         )
-        with working_for(config.turn):
+        with working_for(config.turn, self._settings.engine):
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_listen(context, session))

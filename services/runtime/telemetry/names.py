@@ -118,7 +118,7 @@ UPSTREAM_SPAN = SpanName(
 RPC_SYSTEM = Attribute("rpc.system.name", "spans of RPCs", "`grpc`")
 RPC_METHOD = Attribute("rpc.method", "spans of RPCs", "the method's full name")
 RPC_STATUS_CODE = Attribute(
-    "rpc.status_code", "spans of RPCs", "how it ended, as gRPC names it"
+    "rpc.response.status_code", "spans of RPCs", "how it ended, as gRPC names it"
 )
 ERROR_TYPE = Attribute(
     "error.type",
