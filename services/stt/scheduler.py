@@ -15,11 +15,10 @@ from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import metrics
 from services.stt.engines import EngineLost, Recognizer, Transcript, Utterance
-from services.stt.job import Job, Work
+from services.stt.job import STAGE, Job, Work
 
 log = get_logger(__name__)
 
-_STAGE = "stt"
 _STOPPING = "this replica is shutting down; try another"
 _LOST = "this replica has lost its engine; try another"
 
@@ -100,9 +99,10 @@ class Scheduler:
             work: what it is for.
             snapshot: gives the utterance when the engine is ready for it, so that what had to wait is not out of date.
         """
-        job = Job(work, snapshot, self._dropped)
+        rate = self.engine.capabilities.sample_rate
+        job = Job(work, rate, snapshot, self._dropped)
         if self.broken:
-            job.fail(Unavailable(_LOST), 0.0)
+            job.fail(Unavailable(_LOST))
         elif job.urgent:
             self._let_in(job)
         else:
@@ -130,7 +130,7 @@ class Scheduler:
     def _refuse(self, reason: str) -> None:
         for queue in (self._urgent, self._partials, self._apart):
             while queue:
-                queue.popleft().fail(Unavailable(reason), 0.0)
+                queue.popleft().fail(Unavailable(reason))
 
     def _dropped(self, job: Job) -> None:
         if job in self._partials:
@@ -164,53 +164,50 @@ class Scheduler:
 
     async def _run(self, batch: list[Job]) -> None:
         loop = asyncio.get_running_loop()
-        utterances = [job.start() for job in batch]
-        for job in batch:
-            metrics.QUEUE_WAIT.labels(_STAGE, job.work.value).observe(job.queued)
+        utterances = [job.start(len(batch)) for job in batch]
         work = (
             Work.FINAL
             if any(job.work is Work.FINAL for job in batch)
             else batch[0].work
-        )
-        metrics.BATCH_SIZE.labels(_STAGE, work.value).observe(len(batch))
+        ).value
+        exemplar = next(filter(None, (job.trail.exemplar for job in batch)), None)
+        metrics.BATCH_SIZE.labels(STAGE, work).observe(len(batch))
         started = time.perf_counter()
-        failure: str | None = None
+        failure: EngineError | None = None
         results: list[Transcript] = []
         try:
             results = await loop.run_in_executor(
                 self._executor, self.engine.transcribe, utterances
             )
             if len(results) != len(batch):
-                failure = f"{len(results)} transcripts of {len(batch)} utterances"
+                failure = EngineError(
+                    f"{len(results)} transcripts of {len(batch)} utterances"
+                )
         except asyncio.CancelledError:
             for job in batch:
-                job.fail(Unavailable(_STOPPING), 0.0)
+                job.fail(Unavailable(_STOPPING), time.perf_counter() - started)
             raise
         except EngineLost:
             log.critical("the engine is lost", exc_info=True)
             self.broken = True
             for job in batch:
-                job.fail(Unavailable(_LOST), 0.0)
+                job.fail(Unavailable(_LOST), time.perf_counter() - started)
             self._refuse(_LOST)
             self._lost()
             return
         except AntiphonError as error:
-            failure = error.message
+            failure = EngineError(error.message)
         except Exception as error:
             # An engine's packages raise what they like; one bad batch must not end the service.
             log.exception("engine raised")
-            failure = f"{type(error).__name__} in the engine; see this service's log"
+            failure = EngineError(
+                f"{type(error).__name__} in the engine; see this service's log"
+            )
         computed = time.perf_counter() - started
-        metrics.COMPUTE.labels(_STAGE, work.value).observe(computed)
+        metrics.COMPUTE.labels(STAGE, work).observe(computed, exemplar)
         if failure is not None:
-            log.error("batch failed", reason=failure, size=len(batch))
-            if len(batch) == 1:
-                batch[0].fail(EngineError(failure), computed)
-                return
-            # One utterance that the engine cannot bear is not to cost the others theirs.
-            for job in filter(lambda each: each.usable, batch):
-                job.wait_again(computed)
-                self._apart.append(job)
+            log.error("batch failed", reason=failure.message, size=len(batch))
+            self._failed(batch, failure, computed)
             return
         for job, result in zip(batch, results, strict=True):
             if job.made_way and job.usable:
@@ -218,3 +215,12 @@ class Scheduler:
                 (self._urgent if job.urgent else self._partials).appendleft(job)
             else:
                 job.finish(result, computed)
+
+    def _failed(self, batch: list[Job], error: EngineError, computed: float) -> None:
+        """One utterance that the engine cannot bear is not to cost the others theirs."""
+        for job in batch:
+            if len(batch) > 1 and job.usable:
+                job.wait_again(computed, error)
+                self._apart.append(job)
+            else:
+                job.fail(error, computed)

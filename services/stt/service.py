@@ -3,14 +3,13 @@
 from typing import Any, ClassVar
 
 import grpc
-from opentelemetry import trace
 
 from antiphon.v1 import stage_pb2, stt_pb2, stt_pb2_grpc
 from services.runtime import contract
 from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.server import Service
 from services.runtime.streams import first
-from services.runtime.telemetry import labels, metrics, names
+from services.runtime.telemetry import labels, metrics
 from services.runtime.units import to_duration
 from services.stt.engines import AUTO, ENGINES, Capabilities
 from services.stt.job import STAGE
@@ -76,7 +75,6 @@ class SpeechToTextService(Service, stt_pb2_grpc.SpeechToTextServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> None:
         """Transcribe one utterance while it is spoken."""
-        trace.get_current_span().set_attribute(names.ENGINE, self._settings.engine)
         can = self._capabilities()
         message = await first(context)
         if message is None or message.WhichOneof("message") != "config":
