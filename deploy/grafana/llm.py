@@ -1,0 +1,111 @@
+"""The page of the language model's proxy."""
+
+from deploy.grafana.kinds import lines, stack, states
+from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.queries import of, quantile, rate
+from deploy.grafana.stage import calls, errors, now, share, streams
+
+_MINE = of("llm")
+_FIRST = "antiphon_first_token_seconds"
+_CIRCUIT = {
+    0: ("asked", "#4bcaaf"),
+    1: ("probed", "#e2a93f"),
+    2: ("left alone", "#ff6170"),
+}
+
+LLM = Dashboard(
+    "antiphon-llm",
+    "Antiphon / Language model",
+    "What users wait for words, which upstream they came from, and how its circuit stands.",
+    "llm",
+    (
+        now("llm"),
+        Row(
+            "Latency",
+            [
+                share("llm", "From the prompt to the first clause."),
+                lines(
+                    "First token by upstream",
+                    "From the request to an upstream until its first token, tries that lost a race included.",
+                    "s",
+                    Query(
+                        quantile("0.5", _FIRST, _MINE, "upstream"), "{{upstream}} p50"
+                    ),
+                    Query(
+                        quantile("0.95", _FIRST, _MINE, "upstream"),
+                        "{{upstream}} p95",
+                        exemplars=True,
+                    ),
+                ),
+            ],
+        ),
+        Row(
+            "Upstreams",
+            [
+                states(
+                    "Circuits",
+                    "Whether an upstream is asked; after failures it is left alone for a while. "
+                    "The worst of all replicas is shown.",
+                    Query(
+                        f"max by (upstream) (antiphon_upstream_circuit_state{_MINE})",
+                        "{{upstream}}",
+                    ),
+                    _CIRCUIT,
+                ),
+                stack(
+                    "Tries by outcome",
+                    "A second. Cancelled ones are drafts that were not needed, or lost a race; skipped ones "
+                    "were not made, because the circuit was open.",
+                    "reqps",
+                    Query(
+                        rate("antiphon_upstream_attempts_total", _MINE, "outcome"),
+                        "{{outcome}}",
+                    ),
+                ),
+                stack(
+                    "Failures by upstream",
+                    "Tries that went neither well nor were cancelled or skipped, a minute.",
+                    "opm",
+                    Query(
+                        "60 * "
+                        + rate(
+                            "antiphon_upstream_attempts_total",
+                            of("llm", 'outcome!~"ok|cancelled|skipped"'),
+                            "upstream, outcome",
+                        ),
+                        "{{upstream}} {{outcome}}",
+                    ),
+                ),
+                stack(
+                    "Circuits opened",
+                    "Within the window, by the failure that did it.",
+                    "short",
+                    Query(
+                        f"sum by (upstream, outcome) (increase(antiphon_upstream_circuit_openings_total{_MINE}[$window]))",
+                        "{{upstream}} {{outcome}}",
+                    ),
+                ),
+                stack(
+                    "Hedges by outcome",
+                    "Tries begun beside one that was late, a minute. Many that won: the first upstream is slow. "
+                    "Refused ones were too many of late.",
+                    "opm",
+                    Query(
+                        f"60 * {rate('antiphon_hedges_total', _MINE, 'upstream, outcome')}",
+                        "{{upstream}} {{outcome}}",
+                    ),
+                ),
+                lines(
+                    "Tokens",
+                    "A second, as upstreams count them.",
+                    "short",
+                    Query(
+                        rate("antiphon_tokens_total", _MINE, "upstream, kind"),
+                        "{{upstream}} {{kind}}",
+                    ),
+                ),
+            ],
+        ),
+        Row("Errors and places", [errors("llm"), streams("llm"), calls("llm")]),
+    ),
+)
