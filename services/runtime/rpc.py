@@ -36,7 +36,9 @@ log = get_logger(__name__)
 Behavior = Callable[[Any, Any], Awaitable[Any]]
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
-_NO_ERRORS = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
+NO_ERRORS = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)
+"""How an RPC may end without anything having gone wrong: callers change their minds."""
+
 _OUR_FAULTS = frozenset(
     {
         grpc.StatusCode.UNKNOWN,
@@ -179,7 +181,7 @@ def _conclude(span: Span, name: str, code: grpc.StatusCode, seconds: float) -> N
         span.set_attribute(names.ERROR_TYPE, code.name)
         span.set_status(Status(StatusCode.ERROR))
     exemplar = tracing.exemplar(span)
-    if code not in _NO_ERRORS:
+    if code not in NO_ERRORS:
         metrics.ERRORS.labels(name, code.name).inc(exemplar=exemplar)
     metrics.RPC_DURATION.labels(name, code.name).observe(seconds, exemplar)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -19,9 +21,9 @@ from services.runtime import logs
 from services.runtime.admission import Admission
 from services.runtime.errors import AntiphonError
 from services.runtime.onnx import forbid_reports
-from services.runtime.rpc import ContractInterceptor
+from services.runtime.rpc import NO_ERRORS, ContractInterceptor
 from services.runtime.settings import ServiceSettings
-from services.runtime.telemetry import exposition, tracing
+from services.runtime.telemetry import exposition, labels, lag, metrics, tracing
 
 log = logs.get_logger(__name__)
 
@@ -102,6 +104,11 @@ def run(service: Service, settings: ServiceSettings) -> None:
 
 
 async def _serve(service: Service, settings: ServiceSettings) -> None:
+    async with lag.watched():
+        await _live(service, settings)
+
+
+async def _live(service: Service, settings: ServiceSettings) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -113,6 +120,7 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         )
     except OSError as error:
         raise cannot_listen(settings, "metrics_port", error) from None
+    _introduce(service)
     service.admission = Admission(settings.max_streams)
     server = create_server(settings, service.admission)
     healthy = health.aio.HealthServicer()
@@ -165,6 +173,18 @@ async def _serve(service: Service, settings: ServiceSettings) -> None:
         if provider is not None:
             await asyncio.to_thread(provider.shutdown)
     log.info("stopped")
+
+
+def _introduce(service: Service) -> None:
+    """Have what this process is, and all that it may count of its RPCs, among the metrics."""
+    metrics.BUILD_INFO.labels(
+        service.name, tracing.VERSION, platform.python_version()
+    ).set(1)
+    pool = descriptor_pool.Default()
+    for full_name in service.full_names:
+        methods = pool.FindServiceByName(full_name).methods_by_name
+        errors = [code.name for code in grpc.StatusCode if code not in NO_ERRORS]
+        labels.at_zero(metrics.ERRORS, method=methods, code=errors)
 
 
 def _leave_soon() -> None:

@@ -32,7 +32,7 @@ LATENCY_BUCKETS = tuple(sorted({*_GRADES, *budgets.edges()}))
 """Seconds; every budget is an edge."""
 
 # When a series began would be a series of its own beside each, and nobody asks.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 BUILD_INFO = Gauge(
     "antiphon_build_info", "1; what runs here", ["service", "version", "python"]

@@ -1,16 +1,27 @@
-"""Traces: the OpenTelemetry SDK, exporting by OTLP where the standard ``OTEL_*`` variables say so, else off."""
+"""Traces: the OpenTelemetry SDK, exporting by OTLP where the standard ``OTEL_*`` variables say so, else off.
+
+The sampler is what ``OTEL_TRACES_SAMPLER`` names, read by the SDK; `keeping` adds to it.
+"""
 
 import os
+import platform
+import uuid
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+
+from services.runtime.errors import FailedPrecondition
+from services.runtime.telemetry.exporting import Batches
+from services.runtime.telemetry.keeping import Keeping, TurnSampler, is_worth_keeping
 
 tracer = trace.get_tracer("antiphon")
+
+VERSION = version("antiphon")
+"""Of the package."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -19,34 +30,59 @@ def configure(service: str) -> TracerProvider | None:
     """Start exporting traces as ``antiphon-<service>``; None where no OTLP endpoint is set.
 
     Shut the provider down at the end of the process, or its last spans are lost.
+
+    Raises:
+        FailedPrecondition: a variable has a value that it cannot have.
     """
     if (
         not any(os.environ.get(name) for name in _ENDPOINTS)
-        or os.environ.get("OTEL_SDK_DISABLED") == "true"
+        or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
     ):
         return None
-    resource = Resource.create(
-        {"service.name": os.environ.get("OTEL_SERVICE_NAME") or f"antiphon-{service}"}
-    )
-    provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        provider = TracerProvider(resource=_resource(service))
+        provider.sampler = TurnSampler(provider.sampler)
+        provider.add_span_processor(Keeping(Batches()))
+    except ValueError as error:
+        raise FailedPrecondition(
+            f"traces: a variable of OpenTelemetry's (OTEL_…) has a wrong value: {error}"
+        ) from None
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _resource(service: str) -> Resource:
+    """What this process is, as far as the standard variables do not say something else."""
+    ours = Resource(
+        {
+            "service.name": f"antiphon-{service}",
+            "service.namespace": "antiphon",
+            "service.version": VERSION,
+            "service.instance.id": str(uuid.uuid4()),
+            "host.name": platform.node(),
+        }
+    )
+    return Resource.create(dict(ours.merge(OTELResourceDetector().detect()).attributes))
 
 
 def exemplar(span: trace.Span | None = None) -> dict[str, str] | None:
     """What joins a measurement to the trace it was made in.
 
     Args:
-        span: that it belongs to; the current one if None.
+        span: that it belongs to; the current one if None. Of a turn's root that is not sampled it is known that it will be
+            kept once its overruns or its failure are written on it.
 
     Returns:
         For ``exemplar=`` of a histogram or a counter; None where the trace is not kept.
     """
-    context = (span or trace.get_current_span()).get_span_context()
-    if not context.trace_flags.sampled:
-        return None
-    return {"trace_id": trace.format_trace_id(context.trace_id)}
+    span = span or trace.get_current_span()
+    context = span.get_span_context()
+    if context.trace_flags.sampled or (
+        isinstance(span, ReadableSpan) and is_worth_keeping(span)
+    ):
+        return {"trace_id": trace.format_trace_id(context.trace_id)}
+    return None
 
 
 def extract(metadata: Sequence[tuple[str, str | bytes]]) -> Context:
