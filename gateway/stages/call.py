@@ -5,9 +5,10 @@ as long as nothing has come of the call that could not come twice.
 """
 
 import asyncio
+import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
 
@@ -22,6 +23,7 @@ from services.runtime.errors import (
 )
 from services.runtime.logs import get_logger
 from services.runtime.streams import read, send
+from services.runtime.telemetry import metrics
 
 log = get_logger(__name__)
 
@@ -38,6 +40,32 @@ TRIES = 3
 that has waited for somebody else in vain says where the others would do no better."""
 
 
+class Watch(Protocol):
+    """Looks on at a call."""
+
+    def enter(self) -> None:
+        """Called in the context that the call's task gets, before it begins."""
+
+    def asked_again(self, reason: str) -> None:
+        """A replica was ``full`` or ``gone``, and the next one is asked."""
+
+    def ended(self, code: grpc.StatusCode) -> None:
+        """The call is over; only the first time that this is said counts."""
+
+
+class Unwatched:
+    """Nobody looks on."""
+
+    def enter(self) -> None:
+        """Leave the context as it is."""
+
+    def asked_again(self, reason: str) -> None:
+        """Nobody wants to know."""
+
+    def ended(self, code: grpc.StatusCode) -> None:
+        """Nobody wants to know."""
+
+
 class StageCall(ABC):
     """One thing that is asked of a stage: an RPC, or several where replicas are full or gone.
 
@@ -46,10 +74,19 @@ class StageCall(ABC):
         ref: the revision that the call works for.
         sink: takes what comes.
         timeout: seconds for all of it.
+        watch: looks on; None for nobody.
     """
 
-    def __init__(self, stage: Stage, ref: Ref, sink: Sink, timeout: float) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        ref: Ref,
+        sink: Sink,
+        timeout: float,
+        watch: Watch | None = None,
+    ) -> None:
         self._stage = stage
+        self._watch = watch or Unwatched()
         self.ref = ref
         self._sink = sink
         self._deadline = asyncio.get_running_loop().time() + timeout
@@ -61,8 +98,10 @@ class StageCall(ABC):
 
     def start(self) -> asyncio.Task[None]:
         """Open the call; the caller owns the task."""
+        context = contextvars.copy_context()
+        context.run(self._watch.enter)
         self._task = asyncio.create_task(
-            self._run(), name=f"{self._stage.value} {self.ref}"
+            self._run(), name=f"{self._stage.value} {self.ref}", context=context
         )
         return self._task
 
@@ -70,6 +109,7 @@ class StageCall(ABC):
         """Nobody needs the call any more; nothing will come of it, and its task ends."""
         self._sink = _nowhere
         self._cancelled = True
+        self._watch.ended(grpc.StatusCode.CANCELLED)
         if self._rpc is not None:
             # Not the task: grpc never frees the message that a read was waiting for when it was cancelled itself.
             self._rpc.cancel()
@@ -77,19 +117,36 @@ class StageCall(ABC):
             self._task.cancel()
 
     async def _run(self) -> None:
+        try:
+            error = await self._ask()
+        except asyncio.CancelledError:
+            self._watch.ended(grpc.StatusCode.CANCELLED)
+            raise
+        except Exception:
+            self._watch.ended(grpc.StatusCode.INTERNAL)
+            raise
+        self._watch.ended(error.code if error else grpc.StatusCode.OK)
+        if error is not None:
+            self._fail(error)
+
+    async def _ask(self) -> AntiphonError | None:
+        """Ask one replica after the other; returns why none of them did it, None if one did."""
         tries = 1
         while (error := await self._try()) is not None:
             here = isinstance(error, Full | Unavailable) and not error.everywhere
             again = self._repeatable and here
             if not again or tries == TRIES or self._cancelled:
-                self._fail(error)
-                return
+                return error
             tries += 1
+            reason = "full" if isinstance(error, Full) else "gone"
+            metrics.REPLICAS_ASKED_AGAIN.labels(self._stage.value, reason).inc()
+            self._watch.asked_again(reason)
             log.warning(
                 "a replica is full or gone; the next one is asked",
                 stage=self._stage.value,
                 reason=error.message,
             )
+        return None
 
     async def _try(self) -> AntiphonError | None:
         """Returns why it did not work; None if it did, which a status behind the terminal message cannot change."""
@@ -171,8 +228,15 @@ class Outgoing(Generic[Request]):
 class BidirectionalCall(StageCall, Generic[Request, Response]):
     """A call that is written and read at the same time."""
 
-    def __init__(self, stage: Stage, ref: Ref, sink: Sink, timeout: float) -> None:
-        super().__init__(stage, ref, sink, timeout)
+    def __init__(
+        self,
+        stage: Stage,
+        ref: Ref,
+        sink: Sink,
+        timeout: float,
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__(stage, ref, sink, timeout, watch)
         self._outgoing: Outgoing[Request] = Outgoing()
 
     @abstractmethod

@@ -14,7 +14,7 @@ from gateway.conversation.values import (
     ToolCall,
     Usage,
 )
-from gateway.stages.call import Metadata, Sink, StageCall
+from gateway.stages.call import Metadata, Sink, StageCall, Watch
 from services.runtime.streams import read
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Reply(StageCall):
         sink: takes text and tool calls.
         metadata: trace context.
         timeout: seconds for the whole call.
+        watch: looks on; None for nobody.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Reply(StageCall):
         sink: Sink,
         metadata: Metadata,
         timeout: float,
+        watch: Watch | None = None,
     ) -> None:
-        super().__init__(Stage.LLM, ref, sink, timeout)
+        super().__init__(Stage.LLM, ref, sink, timeout, watch)
         self._stub = stub
         self._request = request
         self._metadata = metadata

@@ -16,7 +16,7 @@ from antiphon.v1.stt_pb2 import Transcript as TranscriptMessage
 from gateway.conversation.events import CheckpointHeard, FinalHeard, PartialHeard
 from gateway.conversation.values import Ref, Stage, Transcript, Word
 from gateway.hearing.tape import BYTES_PER_SECOND, SAMPLE_RATE, Tape
-from gateway.stages.call import BidirectionalCall, Metadata, Sink
+from gateway.stages.call import BidirectionalCall, Metadata, Sink, Watch
 from services.runtime.units import to_seconds
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         interim: whether partials are wanted.
         metadata: trace context.
         timeout: seconds for the whole call.
+        watch: looks on; None for nobody.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         interim: bool,
         metadata: Metadata,
         timeout: float,
+        watch: Watch | None = None,
     ) -> None:
-        super().__init__(Stage.STT, ref, sink, timeout)
+        super().__init__(Stage.STT, ref, sink, timeout, watch)
         self._stub = stub
         self._metadata = metadata
         self._tape = tape

@@ -13,7 +13,7 @@ from gateway.conversation.events import (
     ReplySpoken,
 )
 from gateway.conversation.values import Ref, Stage
-from gateway.stages.call import BidirectionalCall, Metadata, Sink
+from gateway.stages.call import BidirectionalCall, Metadata, Sink, Watch
 from services.runtime.units import PCM_BYTES, to_seconds
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         room: set while the conversation has room for more audio; reading waits for it.
         metadata: trace context.
         timeout: seconds for the whole call.
+        watch: looks on; None for nobody.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         room: asyncio.Event,
         metadata: Metadata,
         timeout: float,
+        watch: Watch | None = None,
     ) -> None:
-        super().__init__(Stage.TTS, ref, sink, timeout)
+        super().__init__(Stage.TTS, ref, sink, timeout, watch)
         self._stub = stub
         self._room = room
         self._metadata = metadata
