@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from antiphon.v1.stage_pb2 import TurnRef
 from gateway.conversation.events import FinalHeard
-from gateway.conversation.values import Transcript
+from gateway.conversation.values import Stage, Transcript
 from gateway.hearing.pieces import LONGEST_PIECE, Divider, Piece
 from gateway.hearing.tape import Tape
 from gateway.hearing.voice import VoiceActivity
 from gateway.stages.asking import NO_TURN, Dictation, asked
-from gateway.stages.call import Metadata
 from gateway.stages.directory import Abilities, Stages
 from services.runtime.errors import EngineError, Full
 from services.runtime.units import to_seconds
@@ -49,7 +48,6 @@ class Dictated:
         voice: tells where somebody speaks.
         language: BCP 47 tag; empty for the stage's default.
         hints: phrases that are likely to occur.
-        metadata: trace context.
         patience: seconds to wait for a transcript, on top of its audio's length.
     """
 
@@ -60,13 +58,11 @@ class Dictated:
         voice: VoiceActivity,
         language: str,
         hints: tuple[str, ...],
-        metadata: Metadata,
         patience: float,
     ) -> None:
         self._stages = stages
         self._language = language
         self._hints = hints
-        self._metadata = metadata
         self._patience = patience
         self._heard_some = False
         can = abilities.stt
@@ -138,7 +134,8 @@ class Dictated:
         tape.append(piece.samples)
         patience = self._patience + piece.seconds
         async with asked(
-            lambda inbox: Dictation(
+            Stage.STT,
+            lambda inbox, span: Dictation(
                 stub=self._stages.stt,
                 turn=TurnRef(),
                 ref=NO_TURN,
@@ -147,10 +144,11 @@ class Dictated:
                 start=0.0,
                 language=self._language,
                 interim=False,
-                metadata=self._metadata,
+                metadata=span.metadata,
                 timeout=patience,
                 hints=self._hints,
-            )
+                watch=span,
+            ),
         ) as (dictation, heard):
             dictation.feed()
             dictation.finish()

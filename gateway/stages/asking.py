@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import grpc
+
 from gateway.conversation.events import Event
 from gateway.conversation.values import Ref, Stage
 from gateway.stages.call import StageCall
 from gateway.stages.llm import Reply
+from gateway.stages.spans import CallSpan
 from gateway.stages.stt import Transcription
 from gateway.stages.tts import Speech
 from services.runtime.errors import AntiphonError, DeadlineExceeded
@@ -98,12 +101,16 @@ class Asked:
 
     Args:
         call: that was opened.
+        span: of the call.
         task: that runs it.
         inbox: that it fills.
     """
 
-    def __init__(self, call: OneOff, task: asyncio.Task[None], inbox: Inbox) -> None:
+    def __init__(
+        self, call: OneOff, span: CallSpan, task: asyncio.Task[None], inbox: Inbox
+    ) -> None:
         self._call = call
+        self._span = span
         self._task = task
         self._inbox = inbox
 
@@ -121,9 +128,11 @@ class Asked:
             async with asyncio.timeout(patience):
                 event = await self._inbox.get()
         except TimeoutError:
-            raise DeadlineExceeded(
+            late = DeadlineExceeded(
                 f"{self._call.stage.value}: nothing came within {patience:g} s"
-            ) from None
+            )
+            self._span.ended(late.code)
+            raise late from None
         if event is None:
             if self._call.error is not None:
                 raise self._call.error
@@ -133,19 +142,24 @@ class Asked:
 
 @asynccontextmanager
 async def asked(
-    open_call: Callable[[Inbox], Call],
+    stage: Stage,
+    open_call: Callable[[Inbox, CallSpan], Call],
 ) -> AsyncIterator[tuple[Call, Asked]]:
     """A call that is over when the context is left, whatever became of it.
 
     Args:
-        open_call: makes the call; ``Inbox.put`` is the sink that it is to have.
+        stage: that is asked.
+        open_call: makes the call; ``Inbox.put`` is the sink that it is to have, ``CallSpan.metadata`` its metadata, and the
+            span looks on.
     """
-    inbox = Inbox()
-    call = open_call(inbox)
+    inbox, span = Inbox(), CallSpan(stage)
+    call = open_call(inbox, span)
     task = call.start()
     task.add_done_callback(lambda _task: inbox.end())
     try:
-        yield call, Asked(call, task, inbox)
+        yield call, Asked(call, span, task, inbox)
+        # Whoever has what it asked for need not hear the call out.
+        span.ended(grpc.StatusCode.OK)
     finally:
         call.cancel()
         # One that waits for room before it reads on could not see that it was cancelled.

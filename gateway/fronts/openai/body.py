@@ -1,4 +1,4 @@
-"""Requests' bodies, read with a limit and checked field by field, and the traces that they belong to."""
+"""Requests' bodies, read with a limit and checked field by field."""
 
 import json
 from typing import TypeVar
@@ -6,9 +6,7 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gateway.stages.call import Metadata
 from services.runtime.errors import InvalidArgument, TooMuch
-from services.runtime.telemetry import tracing
 
 LARGEST_JSON = 16 * 1024 * 1024
 """Bytes: as many pictures as the model's stage takes in one message, in base64, and a long history."""
@@ -54,13 +52,6 @@ async def read_json(request: web.Request, model: type[Model]) -> Model:
     if b"\\ud" in received.lower():
         _check_characters(fields)
     return check(model, fields)
-
-
-def trace_of(request: web.Request) -> Metadata:
-    """Metadata that carry the trace context that a request came with on to the stages."""
-    # HTTP knows no case in names of headers; OpenTelemetry does.
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
-    return tracing.inject(context=tracing.extract(headers))
 
 
 def check(model: type[Model], fields: object) -> Model:

@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
-from gateway.conversation.values import Finish, ToolCall, Usage
+from gateway.conversation.values import Finish, Stage, ToolCall, Usage
 from gateway.fronts.openai import names
-from gateway.fronts.openai.body import read_json, trace_of
+from gateway.fronts.openai.body import read_json
 from gateway.fronts.openai.chat_request import ChatRequest
 from gateway.fronts.openai.prompt import to_generate
 from gateway.fronts.openai.sse import Events
@@ -50,14 +50,16 @@ class Chat:
         model = names.model(wanted.model, abilities)
         prompt = to_generate(wanted, model)
         async with asked(
-            lambda inbox: Completion(
+            Stage.LLM,
+            lambda inbox, span: Completion(
                 stub=self._stages.llm,
                 request=prompt,
                 ref=NO_TURN,
                 sink=inbox.put,
-                metadata=trace_of(request),
+                metadata=span.metadata,
                 timeout=LONGEST_REPLY,
-            )
+                watch=span,
+            ),
         ) as (_, reply):
             completion = _Completion(model or "default")
             if wanted.stream:

@@ -13,8 +13,10 @@ from pydantic import Field
 from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.tts_pb2 import SynthesizeConfig
 from gateway.conversation.events import AudioSpoken
+from gateway.conversation.values import Stage
+from gateway.fronts.http_telemetry import broke_off
 from gateway.fronts.openai import names
-from gateway.fronts.openai.body import Body, read_json, trace_of
+from gateway.fronts.openai.body import Body, read_json
 from gateway.fronts.openai.encoding import MEDIA_TYPES, SAMPLE_RATE, encoder
 from gateway.fronts.openai.models import FASTEST, SLOWEST
 from gateway.fronts.openai.sse import Events
@@ -83,15 +85,17 @@ class Speech:
         wanted = await read_json(request, SpeechRequest)
         config = to_config(wanted, await self._stages.abilities())
         async with asked(
-            lambda inbox: Reading(
+            Stage.TTS,
+            lambda inbox, span: Reading(
                 stub=self._stages.tts,
                 config=config,
                 ref=NO_TURN,
                 sink=inbox.put,
                 room=inbox.room,
-                metadata=trace_of(request),
+                metadata=span.metadata,
                 timeout=LONGEST_REPLY,
-            )
+                watch=span,
+            ),
         ) as (reading, spoken):
             reading.speak(wanted.input)
             reading.finish()
@@ -170,6 +174,7 @@ async def _send_audio(
             raise
         # A file has no place to say that it breaks off; a connection that is cut says so.
         log.warning("speech broke off", reason=error.message)
+        broke_off(request, error)
         if request.transport is not None:
             request.transport.abort()
         return response

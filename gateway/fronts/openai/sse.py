@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.fronts.http_telemetry import broke_off
 from gateway.fronts.openai.errors import body
 from gateway.fronts.openai.writing import write
 from services.runtime.errors import AntiphonError
@@ -43,6 +44,7 @@ class Events:
 
     async def fail(self, error: AntiphonError) -> None:
         """Say that the answer breaks off here, and why."""
+        broke_off(self._request, error)
         await self.send(body(error))
 
     async def _write(self, data: str) -> None:

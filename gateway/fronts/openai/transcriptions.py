@@ -10,7 +10,6 @@ from aiohttp import web
 
 from gateway.dictation import Dictated, Passage
 from gateway.fronts.openai import names
-from gateway.fronts.openai.body import trace_of
 from gateway.fronts.openai.decoding import decoded
 from gateway.fronts.openai.sse import Events
 from gateway.fronts.openai.subtitles import segments, to_srt, to_verbose, to_vtt
@@ -60,7 +59,6 @@ class Transcriptions:
             self._voice,
             names.language(asked, offered) if asked else "",
             form.hints(abilities.stt),
-            trace_of(request),
             self._patience,
         )
         async with aclosing(self._passages(file, dictated)) as passages:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from antiphon.v1.stage_pb2 import TurnRef
 from gateway.conversation.events import FinalHeard
+from gateway.conversation.values import Stage
 from gateway.fronts.realtime.formats import Inlet
 from gateway.fronts.realtime.holding import Holding
 from gateway.fronts.realtime.new_items import (
@@ -23,7 +24,6 @@ from gateway.hearing.tape import BYTES_PER_SECOND, Tape
 from gateway.stages.asking import NO_TURN, Dictation, asked
 from gateway.stages.directory import Stages
 from services.runtime.errors import EngineError
-from services.runtime.telemetry import tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class Recordings:
         patience = holding.settings.stt_timeout + seconds
         options = holding.options
         async with asked(
-            lambda inbox: Dictation(
+            Stage.STT,
+            lambda inbox, span: Dictation(
                 stub=self.stages.stt,
                 turn=TurnRef(conversation_id=self.conversation),
                 ref=NO_TURN,
@@ -96,9 +97,10 @@ class Recordings:
                 language=options.language,
                 interim=False,
                 hints=options.hints,
-                metadata=tracing.inject(),
+                metadata=span.metadata,
                 timeout=patience,
-            )
+                watch=span,
+            ),
         ) as (dictation, heard):
             dictation.feed()
             dictation.finish()

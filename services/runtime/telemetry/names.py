@@ -67,7 +67,7 @@ ENDPOINTING_SPAN = SpanName(
 )
 TRANSCRIBE_SPAN = SpanName(
     "transcribe",
-    "`turn`",
+    "`turn`, an HTTP request",
     "one call to the speech-to-text stage, on as many replicas as it took",
 )
 SPECULATE_SPAN = SpanName(
@@ -76,10 +76,14 @@ SPECULATE_SPAN = SpanName(
     "an answer begun before its turn was decided, until its fate; its `generate` and `synthesize` have its revision",
 )
 GENERATE_SPAN = SpanName(
-    "generate", "`turn`", "one call to the language model's proxy, likewise"
+    "generate",
+    "`turn`, an HTTP request",
+    "one call to the language model's proxy, likewise",
 )
 SYNTHESIZE_SPAN = SpanName(
-    "synthesize", "`turn`", "one call to the text-to-speech stage, likewise"
+    "synthesize",
+    "`turn`, an HTTP request",
+    "one call to the text-to-speech stage, likewise",
 )
 PLAYOUT_SPAN = SpanName(
     "playout", "`turn`", "first audio sent to the client, to the end of playing it"

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from openai import AsyncOpenAI
 
+from gateway.fronts import http_telemetry
 from gateway.fronts.openai.errors import errors_as_json
 from gateway.fronts.openai.neighbours import Neighbours
 from gateway.settings import GatewaySettings
@@ -54,6 +55,7 @@ async def start(
         directory = Stages(stt or stages, stages, stages)
         neighbours = Neighbours(directory, chosen, LoudnessVoice())
         application = web.Application(middlewares=[errors_as_json])
+        http_telemetry.install(application)
         application.add_routes(neighbours.routes())
         runner = web.AppRunner(
             application, access_log=None, handler_cancellation=True, shutdown_timeout=1
