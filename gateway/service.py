@@ -1,5 +1,7 @@
 """The gateway as a service: hearing, conversations and fronts in one process."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +11,7 @@ import numpy as np
 from gateway.doors import Doors
 from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
+from gateway.observing.recent import Recent
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
@@ -16,7 +19,7 @@ from services.runtime import models
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
-from services.runtime.telemetry import budgets, metrics
+from services.runtime.telemetry import budgets, exposition, metrics
 from services.runtime.telemetry.budgets import Budgets
 
 log = get_logger(__name__)
@@ -41,6 +44,23 @@ class Gateway(Service):
         """Of the certificate that the settings name; None before `register`."""
         return self._credentials
 
+    @property
+    def pages(self) -> Mapping[str, exposition.Page]:
+        """The last turns.
+
+        Raises:
+            FailedPrecondition: the budgets are not as they must be.
+        """
+        return {"/turns": self._recent.page}
+
+    @cached_property
+    def _budgets(self) -> Budgets:
+        return budgets.load()
+
+    @cached_property
+    def _recent(self) -> Recent:
+        return Recent(self._budgets)
+
     def register(self, server: grpc.aio.Server) -> None:
         """Add the gRPC front, if the settings let anybody in.
 
@@ -48,15 +68,19 @@ class Gateway(Service):
             FailedPrecondition: budgets, keys, origins, the certificate or a model are not as they must be; the message
                 says what to set.
         """
-        in_force = budgets.load()
-        _publish(in_force)
+        _publish(self._budgets)
         self._stages = Stages(
             self._settings.stt, self._settings.llm, self._settings.tts
         )
         self._voice = self._load_voice()
         self._ending = self._load_ending()
         self._sessions = Sessions(
-            self._settings, self._stages, self._voice, self._ending, in_force
+            self._settings,
+            self._stages,
+            self._voice,
+            self._ending,
+            self._budgets,
+            self._recent,
         )
         self._doors = Doors(self._sessions, self._voice, self.admission)
         self._doors.register(server)

@@ -1,6 +1,7 @@
 """One client's conversation, driven: the pure core on one side, sockets and time on the other."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine
 from typing import TypeVar, assert_never
 
@@ -24,7 +25,7 @@ from gateway.conversation.prompt import Message
 from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
-from gateway.observer import Observer
+from gateway.observing.observer import Observer
 from gateway.options import Options
 from gateway.preparing import Preparing
 from gateway.room import Room
@@ -58,6 +59,7 @@ class Session:
         listener: this conversation's hearing.
         ending: tells how likely a user is done; shared by all conversations. None where nobody does.
         stages: shared by all conversations.
+        observer: watches this one.
         deliver: takes notices for the client; never blocks.
         give_up: is told that the conversation cannot go on.
     """
@@ -71,6 +73,7 @@ class Session:
         listener: Listener,
         ending: EndOfTurn | None,
         stages: Stages,
+        observer: Observer,
         deliver: Callable[[c.Notice], None],
         give_up: Callable[[BaseException], None],
     ) -> None:
@@ -83,7 +86,9 @@ class Session:
         self._stages = stages
         self._deliver = deliver
         self._give_up = give_up
-        self._observer = Observer(conversation_id)
+        self._observer = observer
+        # What happens in a call's context and is not about the call is not to be logged as if it were.
+        self._context_of_all = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
@@ -99,7 +104,8 @@ class Session:
 
     def begin(self) -> None:
         """Open the conversation."""
-        self._do(self._conversation.begin(self._loop.time()))
+        now = self._loop.time()
+        self._do(self._conversation.begin(now), now)
 
     async def hear(self, samples: bytes, arrived: float) -> None:
         """Audio came from the client: 16-bit PCM at the input rate, at ``arrived`` on the loop's clock."""
@@ -116,7 +122,9 @@ class Session:
         """
         if self._closed:
             return
-        self._do(self._conversation.handle(event, self._loop.time()))
+        now = self._loop.time()
+        self._observer.heard(event, now)
+        self._do(self._conversation.handle(event, now), now)
 
     def update(self, options: Options) -> None:
         """From now on the conversation is held like this; an answer in progress keeps its own options.
@@ -186,9 +194,9 @@ class Session:
 
     # --- doing what is commanded --------------------------------------------------------------------------
 
-    def _do(self, commands: list[c.Command]) -> None:
+    def _do(self, commands: list[c.Command], now: float) -> None:
         for command in commands:
-            self._observer.saw(command)
+            self._observer.saw(command, now)
             self._obey(command)
         if self._conversation.backlog < LONGEST_BACKLOG:
             self._room.set()
@@ -203,12 +211,15 @@ class Session:
         now = self._loop.time()
         wake_at = self._conversation.wake_at(now)
         if wake_at is not None:
-            self._timer = self._loop.call_at(wake_at, self._tick)
+            self._timer = self._loop.call_at(
+                wake_at, self._tick, context=self._context_of_all
+            )
 
     def _tick(self) -> None:
         self._timer = None
         try:
-            self._do(self._conversation.tick(self._loop.time()))
+            now = self._loop.time()
+            self._do(self._conversation.tick(now), now)
         except Exception as error:  # noqa: BLE001  # a timer has nobody else to tell; the client is told
             self._give_up(error)
 
@@ -250,7 +261,7 @@ class Session:
             case c.TellTurnEnded(turn):
                 self._answers.ended(turn)
                 self._deliver(command)
-            case c.NoteSpeculation():
+            case c.NoteSpeculation() | c.NoteEndpointing():
                 pass
             case (
                 c.TellSpeechStarted()
@@ -281,6 +292,7 @@ class Session:
     def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
         policy = self._answers.options.policy
         longest = policy.longest_utterance * (2 if policy.buffered else 1)
+        watch = self._observer.transcribing(ref)
         call = Transcription(
             self._stages.stt,
             self._turn_ref(ref),
@@ -291,8 +303,9 @@ class Session:
             self._answers.options.language,
             self._hints(),
             partials,
-            self._observer.metadata(ref.turn),
+            watch.metadata,
             longest + policy.stt_timeout,
+            watch,
         )
         self._open(self._transcriptions, call)
         call.feed()
@@ -322,11 +335,17 @@ class Session:
             sampling=options.sampling,
             model=options.model,
         )
-        metadata = self._observer.metadata(ref.turn)
-        self._open(
-            self._replies,
-            Reply(self._stages.llm, request, ref, self.tell, metadata, LONGEST_REPLY),
+        watch = self._observer.generating(ref, options.model)
+        call = Reply(
+            self._stages.llm,
+            request,
+            ref,
+            self.tell,
+            watch.metadata,
+            LONGEST_REPLY,
+            watch,
         )
+        self._open(self._replies, call)
 
     def _speech(self, ref: Ref) -> Speech:
         if ref not in self._speeches:
@@ -340,15 +359,16 @@ class Session:
                 instructions=options.voice_instructions,
                 reference=options.voice_reference,
             )
-            metadata = self._observer.metadata(ref.turn)
+            watch = self._observer.synthesizing(ref)
             call = Speech(
                 self._stages.tts,
                 config,
                 ref,
                 self.tell,
                 self._room,
-                metadata,
+                watch.metadata,
                 LONGEST_REPLY,
+                watch,
             )
             self._open(self._speeches, call)
         return self._speeches[ref]
@@ -376,7 +396,7 @@ class Session:
         task.add_done_callback(self._calls.discard)
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=self._context_of_all.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

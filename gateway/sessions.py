@@ -1,8 +1,9 @@
 """All conversations of a gateway, and what they share."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 
 from gateway.answer_options import AnswerOptions
@@ -14,6 +15,10 @@ from gateway.conversation.values import Ending
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.hearing.voice import VoiceActivity
+from gateway.observing import counting
+from gateway.observing.observer import Observer
+from gateway.observing.opening import conversation_span
+from gateway.observing.recent import Recent
 from gateway.options import Options
 from gateway.room import Room
 from gateway.session import Session
@@ -34,6 +39,10 @@ class Sessions:
         voice: likewise.
         ending: likewise; None for none.
         budgets: of all turns.
+        recent: keeps the last turns of all conversations; None for one of its own.
+
+    Attributes:
+        recent: keeps them.
     """
 
     def __init__(
@@ -43,12 +52,15 @@ class Sessions:
         voice: VoiceActivity,
         ending: EndOfTurn | None,
         budgets: Budgets,
+        recent: Recent | None = None,
     ) -> None:
         self.settings = settings
         self.stages = stages
         self._voice = voice
         self._ending = ending
         self.budgets = budgets
+        self.recent = recent or Recent(budgets)
+        counting.begin()
         self._open: set[Session] = set()
         self._beside: dict[Session, set[Session]] = {}
         self._finishing = False
@@ -98,7 +110,13 @@ class Sessions:
             lambda ref: self.budgets.of(answers.of(ref).model),
         )
         listener = Listener(self._voice, options.input_rate, options.voice_threshold)
-        with bound_contextvars(conversation=conversation_id):
+        with (
+            bound_contextvars(conversation=conversation_id),
+            nullcontext() if beside else conversation_span(conversation_id),
+        ):
+            observer = Observer(
+                conversation_id, self.recent, asyncio.get_running_loop().time
+            )
             session = Session(
                 conversation_id,
                 answers,
@@ -107,6 +125,7 @@ class Sessions:
                 listener,
                 self._ending,
                 self.stages,
+                observer,
                 deliver,
                 give_up,
             )
@@ -118,6 +137,8 @@ class Sessions:
                     aside.end_early()
                 await session.close()
                 self._remove(session, beside)
+                if beside is None:
+                    metrics.CONVERSATIONS.labels(observer.ending).inc()
 
     def finish(self) -> None:
         """Have every conversation end with the turn in progress, and open no other."""

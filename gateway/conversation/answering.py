@@ -133,6 +133,7 @@ class Answering:
             and transcript is not None
             and not self.turns.unanswered
         ):
+            self._note(self.draft.ref.turn, stopwatch)
             self._adopt(self._drafts.use(said, stopwatch, now), transcript)
             return
         self.drop_draft(Speculated.SUPERSEDED)
@@ -145,6 +146,7 @@ class Answering:
             said=said.item,
             utterance=said.utterance,
         )
+        self._note(answer.ref.turn, stopwatch)
         self._count(answer)
         wanted = self._policy.respond or self.turns.wish is not None
         if wanted and self.turns.answer is None and not self.turns.unanswered:
@@ -236,6 +238,7 @@ class Answering:
         if wish is not None and wish.items is None and self._unasked is not None:
             stopwatch = self._unasked.asked_for(now)
         answer = Answer(self.next_ref(), self._policy, stopwatch, now)
+        self._note(answer.ref.turn, stopwatch)
         answer.wish = wish or self.owed
         self.owed = self.turns.wish = None
         self._begin(answer)
@@ -290,6 +293,12 @@ class Answering:
         self._revision = 0
         self._unasked = None
         self._drafts.turn_decided()
+
+    def _note(self, turn: int, stopwatch: Stopwatch) -> None:
+        """Say when the speech was over that a turn answers, if it answers any."""
+        ended, due = stopwatch.speech_ended_at, stopwatch.due_at
+        if ended is not None and due is not None:
+            self._out.append(c.NoteEndpointing(turn, ended, due))
 
     def _generate(self, answer: Answer, now: float) -> None:
         wish = answer.wish

@@ -37,12 +37,14 @@ class Prepare:
 class Transcribe:
     """Open an utterance and stream the input's audio into it from position ``start`` on.
 
-    ``partials``: what the user seems to be saying is wanted meanwhile.
+    ``partials``: what the user seems to be saying is wanted meanwhile. ``began_at``: they began to say it, on the
+    driver's clock.
     """
 
     ref: Ref
     start: float
     partials: bool
+    began_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,21 @@ class NoteSpeculation:
     outcome: Speculated
     tokens: int
     audio: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEndpointing:
+    """Speech became a turn, or an answer to earlier speech was asked for. Instants are on the driver's clock.
+
+    Attributes:
+        turn: that answers it.
+        spoke_until: the user's last sound was made.
+        due_at: the silence had been long enough.
+    """
+
+    turn: int
+    spoke_until: float
+    due_at: float
 
 
 # --- to the client ----------------------------------------------------------------------------------------
@@ -368,4 +385,4 @@ Notice = (
     | Refuse
     | Close
 )
-Command = StageCommand | NoteSpeculation | Notice
+Command = StageCommand | NoteSpeculation | NoteEndpointing | Notice

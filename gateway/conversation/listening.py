@@ -189,7 +189,10 @@ class Listening:
 
     def _transcribe(self, utterance: Utterance) -> None:
         wanted = self._policy.partials or self._policy.prefill or utterance.aside
-        self._out.append(c.Transcribe(utterance.ref, utterance.audio_from, wanted))
+        began_at = self._clock.instant(utterance.start)
+        self._out.append(
+            c.Transcribe(utterance.ref, utterance.audio_from, wanted, began_at)
+        )
 
     def _pause(self, now: float) -> None:
         """Take a checkpoint when the utterance pauses."""
