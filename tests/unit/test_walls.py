@@ -67,6 +67,14 @@ def test_access_imports_the_runtime_and_the_settings() -> None:
                 assert any(within(module, room) for room in allowed), (path, module)
 
 
+def test_observing_imports_the_conversation_and_the_runtime() -> None:
+    allowed = ("gateway/observing", "gateway/conversation", "services/runtime")
+    for path in modules("gateway/observing"):
+        for module in imports(path):
+            if module.split(".")[0] in OURS:
+                assert any(within(module, room) for room in allowed), (path, module)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_imports_the_contract_the_runtime_and_itself(stage: str) -> None:
     allowed = (stage, "services/runtime", "antiphon/v1")
