@@ -8,6 +8,7 @@ from opentelemetry.trace import Link
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.values import Ref, Stage
+from gateway.observing import lines
 from gateway.observing.calls import WatchedCall
 from gateway.observing.counting import LOST, count_speculation, count_turn
 from gateway.observing.recent import Recent
@@ -64,6 +65,7 @@ class Observer:
     def saw(self, command: c.Command, at: float) -> None:
         """The conversation asks for something, ``at`` the driver's clock; it is about to be done."""
         self._at = at
+        lines.write(command, self._turns)
         match command:
             case c.TellAudio(number):
                 self._turn(number).sent(at)

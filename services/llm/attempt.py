@@ -22,6 +22,7 @@ from services.llm.upstreams import (
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import metrics
 from services.runtime.units import to_duration
+from services.runtime.words import Words
 
 log = get_logger(__name__)
 
@@ -121,13 +122,15 @@ class Attempt:
         """It ended with a failure of the upstream."""
         if self.outcome is not None:
             return
-        # What an upstream says about a bad request may repeat the user's words.
-        note = log.debug if failure.outcome is Outcome.BAD_REQUEST else log.warning
+        bad_request = failure.outcome is Outcome.BAD_REQUEST
+        reason = failure.error.message
+        note = log.debug if bad_request else log.warning
         note(
             "upstream failed",
             upstream=self.station.name,
             outcome=failure.outcome.value,
-            reason=failure.error.message,
+            # What an upstream says about a bad request may repeat the user's words.
+            reason=Words(reason) if bad_request else reason,
         )
         self._end(failure.outcome)
         silent = self._took if self.first is None else None

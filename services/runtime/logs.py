@@ -1,6 +1,6 @@
 """Structured logs: one event a line, with the conversation, the turn and the trace it belongs to.
 
-The user's words and audio are never logged above debug level.
+Audio is never logged; words are at debug level alone, and only where the settings let them in (`words`).
 """
 
 import logging
@@ -12,6 +12,7 @@ from opentelemetry import trace
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from services.runtime.settings import ProcessSettings
+from services.runtime.words import Redaction
 
 
 def configure(settings: ProcessSettings) -> None:
@@ -28,7 +29,10 @@ def configure(settings: ProcessSettings) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer()
+        # Others would show the values of variables, and there are words among them.
+        else structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -41,6 +45,7 @@ def configure(settings: ProcessSettings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                Redaction(settings.log_words),
                 structlog.processors.format_exc_info,
                 renderer,
             ],
@@ -49,10 +54,21 @@ def configure(settings: ProcessSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     level = settings.log_level.upper()
-    root.setLevel(logging.WARNING if settings.log_level == "info" else level)
+    root.setLevel(_level_of_libraries(settings))
     for ours in ("antiphon", "gateway", "services"):
         logging.getLogger(ours).setLevel(level)
     bind_contextvars(service=settings.section)
+
+
+def _level_of_libraries(settings: ProcessSettings) -> str:
+    """What libraries say at info is news for us only at debug; at debug they repeat what they are given."""
+    match settings.log_level:
+        case "debug":
+            return "DEBUG" if settings.log_words else "INFO"
+        case "info":
+            return "WARNING"
+        case level:
+            return level.upper()
 
 
 def get_logger(name: str) -> Any:

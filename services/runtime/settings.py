@@ -53,6 +53,10 @@ class ProcessSettings(BaseSettings):
         default="auto",
         description="json, or console for people; auto: console on a terminal",
     )
+    log_words: bool = Field(
+        default=False,
+        description="leave what users say, and what they are answered, in debug lines",
+    )
 
     @classmethod
     def settings_customise_sources(
