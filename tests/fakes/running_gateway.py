@@ -20,6 +20,7 @@ from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.admission import Admission
 from services.runtime.channel import open_channel
+from services.runtime.rpc import untraced
 from services.runtime.server import bind, create_server
 from services.runtime.streams import send
 from services.runtime.telemetry.budgets import Budgets
@@ -34,6 +35,7 @@ class WatchedFront(GrpcFront):
         super().__init__(sessions, admission)
         self.left: asyncio.Queue[None] = asyncio.Queue()
 
+    @untraced
     async def Converse(self, requests: object, context: object) -> None:
         try:
             await super().Converse(requests, context)
