@@ -7,23 +7,9 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from structlog.contextvars import bind_contextvars
 
-from gateway.conversation.values import Finish, Ref, Stage, Usage
+from gateway.conversation.values import Finish, Ref, Usage
 from gateway.observing.spans import TimedSpan, Value
 from services.runtime.telemetry import names, tracing
-
-SPANS: Mapping[Stage, names.SpanName] = {
-    Stage.STT: names.TRANSCRIBE_SPAN,
-    Stage.LLM: names.GENERATE_SPAN,
-    Stage.TTS: names.SYNTHESIZE_SPAN,
-}
-"""What calls are called."""
-
-METHODS: Mapping[Stage, str] = {
-    Stage.STT: "antiphon.v1.SpeechToText/Transcribe",
-    Stage.LLM: "antiphon.v1.LanguageModel/Generate",
-    Stage.TTS: "antiphon.v1.TextToSpeech/Synthesize",
-}
-"""What calls ask for."""
 
 _FINISHES: Mapping[Finish, str] = {
     Finish.COMPLETE: "stop",

@@ -8,8 +8,9 @@ from opentelemetry.trace import Link, SpanKind
 from gateway.conversation.commands import NoteEndpointing, NoteSpeculation
 from gateway.conversation.values import Ref, Stage
 from gateway.conversation.waterfall import SHARES, Waterfall
-from gateway.observing.calls import METHODS, SPANS, WatchedCall
+from gateway.observing.calls import WatchedCall
 from gateway.observing.spans import TimedSpan, Value, WallClock
+from gateway.stages.spans import METHODS, SPANS
 from services.runtime.telemetry import names
 
 

@@ -1,5 +1,7 @@
 """The span of a call that no turn makes: a client's, below the current one."""
 
+from collections.abc import Mapping
+
 import grpc
 from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -8,12 +10,19 @@ from gateway.conversation.values import Stage
 from gateway.stages.call import Metadata
 from services.runtime.telemetry import names, tracing
 
-_NAMES = {
-    Stage.STT: (names.TRANSCRIBE_SPAN, "antiphon.v1.SpeechToText/Transcribe"),
-    Stage.LLM: (names.GENERATE_SPAN, "antiphon.v1.LanguageModel/Generate"),
-    Stage.TTS: (names.SYNTHESIZE_SPAN, "antiphon.v1.TextToSpeech/Synthesize"),
+SPANS: Mapping[Stage, names.SpanName] = {
+    Stage.STT: names.TRANSCRIBE_SPAN,
+    Stage.LLM: names.GENERATE_SPAN,
+    Stage.TTS: names.SYNTHESIZE_SPAN,
 }
-"""By stage, what its call is named, and the method that is called."""
+"""What calls are called."""
+
+METHODS: Mapping[Stage, str] = {
+    Stage.STT: "antiphon.v1.SpeechToText/Transcribe",
+    Stage.LLM: "antiphon.v1.LanguageModel/Generate",
+    Stage.TTS: "antiphon.v1.TextToSpeech/Synthesize",
+}
+"""What calls ask for."""
 
 
 class CallSpan:
@@ -24,12 +33,11 @@ class CallSpan:
     """
 
     def __init__(self, stage: Stage) -> None:
-        name, method = _NAMES[stage]
         self._tries = 1
         self._span = tracing.tracer.start_span(
-            name,
+            SPANS[stage],
             kind=SpanKind.CLIENT,
-            attributes={names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method},
+            attributes={names.RPC_SYSTEM: "grpc", names.RPC_METHOD: METHODS[stage]},
         )
 
     @property
