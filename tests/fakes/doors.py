@@ -43,7 +43,7 @@ async def doors(
     async with serving(script) as stages:
         default = {"stt": stages, "llm": stages, "tts": stages}
         given = {"port": 0, "http_port": 0, "endpointing": "silence", **settings}
-        chosen = GatewaySettings(**default, **given)
+        chosen = GatewaySettings(**(default | given))
         directory = Stages(chosen.stt, chosen.llm, chosen.tts)
         voice, admission = LoudnessVoice(), Admission(chosen.max_streams)
         sessions = Sessions(chosen, directory, voice, None, budgets.load())
