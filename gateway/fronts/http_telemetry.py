@@ -1,6 +1,7 @@
 """HTTP requests as spans and measurements: those to what stands under ``/v1/``, conversations aside.
 
-A conversation has a trace for each of its turns instead; the page's files and what probes ask tell nobody anything.
+A conversation that comes over HTTP has its own spans, below that of whoever opened it; the page's files and what probes ask
+tell nobody anything.
 """
 
 import time
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
+from opentelemetry import context as contexts
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from gateway.fronts.openai.errors import Handler, shape
@@ -47,6 +50,9 @@ async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = _route(request)
     if route is None:
         return await handler(request)
+    if route == CONVERSATION:
+        with _carried(_caller(request)):
+            return await handler(request)
     started = time.perf_counter()
     status = LEFT
     with _span(request, route) as span:
@@ -67,14 +73,12 @@ async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _route(request: web.Request) -> str | None:
-    """The pattern of the path that answers; `OTHER` where none does, None where nobody is watched."""
+    """The pattern of the path that answers; `OTHER` where none does, None for what nobody wants to know of."""
     resource = request.match_info.route.resource
     if resource is None:
         return OTHER
-    watched = resource.canonical.startswith(OFFERED)
-    return (
-        resource.canonical if watched and resource.canonical != CONVERSATION else None
-    )
+    pattern: str = resource.canonical
+    return pattern if pattern.startswith(OFFERED) else None
 
 
 @contextmanager
@@ -83,11 +87,9 @@ def _span(request: web.Request, route: str) -> Iterator[Span]:
     if route == OTHER:
         yield trace.INVALID_SPAN
         return
-    # HTTP knows no case in names of headers; OpenTelemetry does.
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
     with tracing.tracer.start_as_current_span(
         names.HTTP_SPAN.format(method=request.method, route=route),
-        tracing.extract(headers),
+        _caller(request),
         SpanKind.SERVER,
         {
             names.HTTP_METHOD: request.method,
@@ -98,6 +100,22 @@ def _span(request: web.Request, route: str) -> Iterator[Span]:
         set_status_on_exception=False,
     ) as span:
         yield span
+
+
+@contextmanager
+def _carried(context: Context) -> Iterator[None]:
+    token = contexts.attach(context)
+    try:
+        yield
+    finally:
+        contexts.detach(token)
+
+
+def _caller(request: web.Request) -> Context:
+    """The trace context that a request brings."""
+    # HTTP knows no case in names of headers; OpenTelemetry does.
+    headers = [(name.lower(), value) for name, value in request.headers.items()]
+    return tracing.extract(headers)
 
 
 def _tell(span: Span, status: int, broken: AntiphonError | None) -> None:

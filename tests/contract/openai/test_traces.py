@@ -318,6 +318,18 @@ async def test_conversations_pages_and_probes_are_no_requests(
     assert _http(spans) == []
 
 
+async def test_a_conversation_is_below_the_span_of_who_opened_it(
+    spans: Spans, web: aiohttp.ClientSession
+) -> None:
+    async with doors() as here:
+        address = f"{here.http}/v1/realtime"
+        async with web.ws_connect(address, headers=TRACED) as opened:
+            assert (await opened.receive_json())["type"] == "session.created"
+        conversation = await ended(spans, names.CONVERSATION_SPAN)
+    assert f"{trace_of(conversation):032x}" == TRACE
+    assert conversation.parent and f"{conversation.parent.span_id:016x}" == CALLER
+
+
 async def test_a_request_leads_to_its_trace(
     spans: Spans, web: aiohttp.ClientSession
 ) -> None:
