@@ -27,7 +27,6 @@ _LINE = {
     "showPoints": "auto",
     "pointSize": 4,
     "spanNulls": False,
-    "axisBorderShow": False,
 }
 _NONE_STACKED = {"mode": "none", "group": "A"}
 _STACKED = {"mode": "normal", "group": "A"}

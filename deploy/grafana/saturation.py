@@ -115,6 +115,15 @@ SATURATION = Dashboard(
                         _EACH,
                     ),
                 ),
+                stack(
+                    "Spans lost",
+                    "A minute, because the collector took them too slowly or not at all. Traces have holes then; turns do not suffer.",
+                    "opm",
+                    Query(
+                        f"60 * {rate('antiphon_spans_lost_total', _ALL, 'job, instance')}",
+                        _EACH,
+                    ),
+                ),
                 table(
                     "What runs",
                     "Version and Python of every process.",
