@@ -1,9 +1,13 @@
 """How commands fail: a sentence on standard error, and an exit status that scripts can tell apart."""
 
+import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import click
+
+_T = TypeVar("_T")
 
 FAILED = 1
 USAGE = 2
@@ -56,11 +60,18 @@ class Reported:
             say(str(error))
             if _asks_for_a_key(error):
                 say("Name one with --key, or in ANTIPHON_API_KEY.")
-            if status == UNREACHABLE:
+            # A command's own errors say themselves what to do.
+            if status == UNREACHABLE and not isinstance(error, CommandError):
                 say(
                     "Start a gateway with `antiphon up`, or name another with --gateway."
                 )
             raise SystemExit(status) from None
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it; leaves with a message and the right status if it fails."""
+    with Reported():
+        return asyncio.run(work)
 
 
 def _asks_for_a_key(error: BaseException | None) -> bool:

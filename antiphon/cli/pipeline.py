@@ -8,20 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
-from typing import Any, Protocol
-
-import yaml
 
 from antiphon.cli.failures import CommandError
 from antiphon.cli.interpreters import PYTHON, find_interpreter
 from antiphon.cli.parts import PARTS, Part
+from antiphon.cli.setting import EVERYWHERE, Setting, host_of, port_of, settings
 from antiphon.cli.upstreams import point_at
 from antiphon.supervisor import GrpcHealth, HttpHealth, Probe, ProcessSpec
-from services.runtime.settings import CONFIG_VARIABLE
 
 _USUAL_UPSTREAM = "127.0.0.1:8081"
-_EVERYWHERE = ("0.0.0.0", "::", "")
 STOP_SECONDS = 10.0
 """For a process to end after SIGTERM; its running turns get half of it."""
 
@@ -88,7 +83,8 @@ def plan(
         environment: variables that the user has set.
 
     Raises:
-        BadPlan: nothing is left, two ports are the same, or the settings file cannot be read.
+        BadPlan: nothing is left, or two ports are the same.
+        BadSetting: the settings file cannot be read, or a port is none.
         BadInterpreter: the packages of an engine that is chosen are not installed.
     """
     chosen = [
@@ -98,7 +94,7 @@ def plan(
     ]
     if not chosen:
         raise BadPlan("nothing is left to start")
-    setting = _settings(environment)
+    setting = settings(environment)
     made = Plan()
     numbers = _numbers(chosen, setting)
     if not only and _local_is_idle(chosen, numbers, setting):
@@ -107,8 +103,8 @@ def plan(
             "llm-local is not started: none of the upstreams that are set points at it"
         )
     for part in chosen:
-        host = _host(part, setting)
-        reached = "127.0.0.1" if host in _EVERYWHERE else host
+        host = host_of(part, setting)
+        reached = "127.0.0.1" if host in EVERYWHERE else host
         variables: dict[str, str | None] = {**_SHARED}
         for name, _ in part.ports:
             number = numbers[part.variable(name)]
@@ -155,35 +151,10 @@ def taken(ports: Iterable[Port]) -> list[Port]:
     return [port for port in ports if not _free(port.host, port.number)]
 
 
-class _Setting(Protocol):
-    def __call__(self, part: Part, name: str) -> Any:
-        """What the user has set, None if nothing; from the file it may be of any kind."""
-
-
-def _settings(environment: Mapping[str, str]) -> _Setting:
-    """How the user has set things: environment first, then the settings file, as the processes themselves do."""
-    path = environment.get(CONFIG_VARIABLE)
-    document: Any = {}
-    if path:
-        try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise BadPlan(f"{CONFIG_VARIABLE}={path}: {error}") from None
-
-    def setting(part: Part, name: str) -> Any:
-        value = environment.get(part.variable(name))
-        if value:
-            return value
-        section = document.get(part.section) if isinstance(document, dict) else None
-        return section.get(name) if isinstance(section, dict) else None
-
-    return setting
-
-
-def _numbers(parts: Sequence[Part], setting: _Setting) -> dict[str, int]:
+def _numbers(parts: Sequence[Part], setting: Setting) -> dict[str, int]:
     """The port of each variable; free ones, all different, where 0 asks for that."""
     numbers = {
-        part.variable(name): _port(part, name, setting(part, name), default)
+        part.variable(name): port_of(part, name, setting(part, name), default)
         for part in parts
         for name, default in part.ports
     }
@@ -204,19 +175,15 @@ def _refuse_equal(ports: Sequence[Port]) -> None:
         BadPlan: two ports are the same.
     """
     for one, other in combinations(ports, 2):
-        same_host = one.host == other.host or {one.host, other.host} & {*_EVERYWHERE}
+        same_host = one.host == other.host or {one.host, other.host} & {*EVERYWHERE}
         if one.number == other.number and same_host:
             raise BadPlan(
                 f"{one.variable} and {other.variable} are both {one.number}: change one of them"
             )
 
 
-def _host(part: Part, setting: _Setting) -> str:
-    return str(setting(part, "host") or "127.0.0.1")
-
-
 def _local_is_idle(
-    parts: Sequence[Part], numbers: dict[str, int], setting: _Setting
+    parts: Sequence[Part], numbers: dict[str, int], setting: Setting
 ) -> bool:
     """Whether the local language model would run for nobody: the user has named upstreams, none of them this one."""
     named = {part.name: part for part in parts}
@@ -224,24 +191,14 @@ def _local_is_idle(
         return False
     upstreams = setting(named["llm"], "upstreams")
     local = named["llm-local"]
-    host = _host(local, setting)
+    host = host_of(local, setting)
     return upstreams is not None and not point_at(
-        upstreams, host, numbers[local.variable("port")], host in _EVERYWHERE
+        upstreams, host, numbers[local.variable("port")], host in EVERYWHERE
     )
 
 
-def _port(part: Part, name: str, value: Any, default: int) -> int:
-    try:
-        number = default if value is None else int(str(value))
-    except ValueError:
-        raise BadPlan(f"{part.variable(name)}={value}: must be a number") from None
-    if not 0 <= number <= 65535:
-        raise BadPlan(f"{part.variable(name)}={value}: must be 0 to 65535")
-    return number
-
-
 def _neighbours(
-    part: Part, addresses: dict[str, str], setting: _Setting
+    part: Part, addresses: dict[str, str], setting: Setting
 ) -> dict[str, str]:
     """Variables that tell a process where the others are, where the user has not."""
     if part.name == "gateway":
@@ -262,7 +219,7 @@ def _neighbours(
 
 
 def _probe(
-    part: Part, address: str, numbers: dict[str, int], setting: _Setting
+    part: Part, address: str, numbers: dict[str, int], setting: Setting
 ) -> Probe:
     host, _, port = address.rpartition(":")
     if not part.service:

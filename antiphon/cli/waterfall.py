@@ -14,7 +14,7 @@ STAGES = ("endpointing", "stt", "llm", "tts", "gateway")
 WIDTH = 40
 """Cells of the longest bar."""
 
-_COLOURS = {
+COLOURS = {
     "endpointing": "blue",
     "stt": "cyan",
     "llm": "magenta",
@@ -22,7 +22,7 @@ _COLOURS = {
     "gateway": "white",
     "total": "bold",
 }
-
+"""Of a share's bar."""
 
 _INSTANT = 0.5
 """Milliseconds: what is closer together than this happens at the same time."""
@@ -100,7 +100,7 @@ def render(waterfall: Waterfall, title: str, plain_letters: bool) -> RenderableT
     grid.add_column(no_wrap=True)
     for bar in bars(waterfall):
         cells = light * bar.ahead + full * (bar.cells - bar.ahead)
-        colour = "red" if bar.over else _COLOURS[bar.name]
+        colour = "red" if bar.over else COLOURS[bar.name]
         grid.add_row(
             Text(f"  {bar.name}", style="bold" if bar.name == "total" else ""),
             Text(" " * bar.start + cells, style=colour),

@@ -17,6 +17,7 @@ from antiphon.cli.commands import PROCESSES
 from antiphon.cli.interpreters import BadInterpreter
 from antiphon.cli.parts import NAMES
 from antiphon.cli.pipeline import BadPlan, plan, taken
+from antiphon.cli.setting import BadSetting
 
 
 @pytest.fixture(autouse=True)
@@ -260,7 +261,7 @@ def test_a_settings_file_that_cannot_be_read_is_refused_by_name(
     file = tmp_path / "antiphon.yaml"
     file.write_bytes(content)
     monkeypatch.setenv("ANTIPHON_CONFIG", str(file))
-    with pytest.raises(BadPlan, match=r"ANTIPHON_CONFIG=.*antiphon\.yaml"):
+    with pytest.raises(BadSetting, match=r"ANTIPHON_CONFIG=.*antiphon\.yaml"):
         plan()
 
 
@@ -287,7 +288,7 @@ def test_a_port_that_is_no_number_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("ANTIPHON_STT_PORT", value)
-    with pytest.raises(BadPlan, match=f"ANTIPHON_STT_PORT={value}"):
+    with pytest.raises(BadSetting, match=f"ANTIPHON_STT_PORT={value}"):
         plan()
 
 
