@@ -6,8 +6,8 @@ from typing import Any
 from deploy.grafana.panels import Json, Panel, Query
 from deploy.grafana.queries import SHARES
 
-LIMIT = "budget"
-"""Legends that begin so are dashed lines: what something may take."""
+LIMITS = ("budget", "alert")
+"""Legends that begin so are dashed lines: what something may take, or where somebody is told."""
 
 WHOLE = "response latency"
 """A legend that is a line across a stack, and no part of it."""
@@ -31,7 +31,7 @@ _LINE = {
 _NONE_STACKED = {"mode": "none", "group": "A"}
 _STACKED = {"mode": "normal", "group": "A"}
 _DASHED = {
-    "matcher": {"id": "byRegexp", "options": f"/^{LIMIT}/"},
+    "matcher": {"id": "byRegexp", "options": f"/^({'|'.join(LIMITS)})/"},
     "properties": [
         {"id": "color", "value": {"mode": "fixed", "fixedColor": "#ff6170"}},
         {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},

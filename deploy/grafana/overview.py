@@ -1,12 +1,13 @@
 """The first page: how turns go, where their time goes, and what is wrong."""
 
 from deploy.grafana.kinds import WHOLE, heat, lines, number, shares, stack
-from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.panels import Dashboard, Panel, Query, Row
 from deploy.grafana.queries import (
     RANGE,
     SHARES,
+    alarming,
     budget,
-    burn,
+    burnt,
     grown,
     kept,
     left,
@@ -20,9 +21,23 @@ from deploy.grafana.queries import (
 _TURNS = of("gateway")
 _GOOD, _POOR, _BAD = "#4bcaaf", "#e2a93f", "#ff6170"
 _LEFT = ((None, _BAD), (0.0, _POOR), (0.25, _GOOD))
-_BURNT = ((None, _GOOD), (1.0, _POOR), (6.0, _BAD))
 _SPOKEN = "antiphon_response_latency_seconds"
 _SHARE = "antiphon_turn_stage_seconds"
+
+
+def _burning(title: str, name: str, about: str) -> Panel:
+    """How fast an error budget is spent, as the alerts see it."""
+    return lines(
+        title,
+        about,
+        "short",
+        Query(burnt(name, "5m"), "5 minutes"),
+        Query(burnt(name, "1h"), "1 hour"),
+        Query(burnt(name, "6h"), "6 hours"),
+        Query(alarming(name, "1h"), "alert: 1 hour"),
+        Query(alarming(name, "6h"), "alert: 6 hours"),
+        width=8,
+    )
 
 
 def _percentiles() -> str:
@@ -93,24 +108,14 @@ _NOW = Row(
             Query('count(up{job=~"antiphon-.*"} == 0) or vector(0)', "down"),
             steps=((None, _GOOD), (1.0, _BAD)),
         ),
-        lines(
+        _burning(
             "Burn rate: late turns",
+            "within_budget",
             "How fast the error budget is spent: at 1 it lasts exactly as long as the objective is reckoned for. "
-            "Short windows tell of now, long ones of what counts.",
-            "short",
-            Query(burn("within_budget", "5m"), "5 minutes"),
-            Query(burn("within_budget", "1h"), "1 hour"),
-            Query(burn("within_budget", "6h"), "6 hours"),
-            width=8,
+            "Short windows tell of now, long ones of what counts. Dashed: where an alert begins.",
         ),
-        lines(
-            "Burn rate: failed turns",
-            "As beside, for turns that failed.",
-            "short",
-            Query(burn("answered", "5m"), "5 minutes"),
-            Query(burn("answered", "1h"), "1 hour"),
-            Query(burn("answered", "6h"), "6 hours"),
-            width=8,
+        _burning(
+            "Burn rate: failed turns", "answered", "As beside, for turns that failed."
         ),
         stack(
             "Turns by outcome",

@@ -81,14 +81,19 @@ def kept(name: str, window: str) -> str:
     return f"1 - {missed(name, window)}"
 
 
-def burn(name: str, window: str) -> str:
-    """How fast the error budget is spent; at 1 it lasts exactly as long as the objective is reckoned for."""
-    return f"({missed(name, window)}) / (1 - {objective(name)})"
+def burnt(name: str, window: str) -> str:
+    """How fast the error budget is spent, as the alerts see it: by all replicas, over a window that they look at."""
+    return f'antiphon:turns_burn:ratio_rate{window}{{objective="{name}"}}'
+
+
+def alarming(name: str, window: str) -> str:
+    """Above which burn rate somebody is told, whatever the number is today."""
+    return f'antiphon:turns_burn:limit{{objective="{name}",window="{window}"}}'
 
 
 def left(name: str, window: str) -> str:
     """What is left of the error budget of a window: 1 is all of it, below 0 it is overspent."""
-    return f"1 - {burn(name, window)}"
+    return f"1 - ({missed(name, window)}) / (1 - {objective(name)})"
 
 
 def _sum(by: str) -> str:
