@@ -1,0 +1,166 @@
+"""A real Prometheus scrapes the real processes, before and after one spoken turn."""
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from antiphon.cli.parts import PARTS
+from antiphon.v1 import conversation_pb2 as pb
+from deploy.prometheus import check, queries
+from tests.e2e.talking import talking
+from tests.fakes.otlp import Receiver, receiving
+from tests.fakes.upstream import says, scripted_upstream
+from tests.microphone import QUESTIONS, recording
+from tests.observability.prometheus import (
+    FOLDER,
+    Prometheus,
+    needs_prometheus,
+    prometheus,
+)
+from tests.stack import Stack, stack
+
+pytestmark = [needs_prometheus, pytest.mark.asyncio(loop_scope="session")]
+
+COUNTING = tuple(part for part in PARTS if "metrics_port" in dict(part.ports))
+
+
+@dataclass
+class Observed:
+    """What there is after a turn.
+
+    Attributes:
+        prometheus: that has scraped since before it.
+        urls: of every process' metrics.
+        receiver: of the spans.
+        began: when Prometheus had been started, in seconds since the epoch.
+    """
+
+    prometheus: Prometheus
+    urls: list[str]
+    receiver: Receiver
+    began: float
+
+
+def metrics_url(running: Stack, part: str) -> str:
+    return running.url(part, "metrics_port", "/metrics")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
+    async with receiving() as receiver, scripted_upstream() as upstream:
+        upstream.answers.append(says("It is Paris."))
+        environment = {
+            "ANTIPHON_LLM_UPSTREAMS": json.dumps(
+                [{"name": "scripted", "base_url": upstream.url}]
+            ),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        }
+        async with stack(environment, without=("llm-local",)) as running:
+            urls = {part.name: metrics_url(running, part.name) for part in COUNTING}
+            addresses = {
+                f"127.0.0.1:{dict(part.ports)['metrics_port']}": urls[part.name].split(
+                    "/"
+                )[2]
+                for part in COUNTING
+            }
+            began = time.time()
+            async with prometheus(
+                tmp_path_factory.mktemp("prometheus"), addresses
+            ) as scraping:
+                # What is counted before the first scrape is no increase.
+                await scraping.until_series("up == 1", len(COUNTING))
+                async with talking(running.gateway) as talker:
+                    turn = await talker.ask(recording(QUESTIONS[2]))
+                assert turn.ended.outcome == pb.TURN_OUTCOME_ANSWERED
+                yield Observed(scraping, list(urls.values()), receiver, began)
+
+
+async def test_every_process_is_scraped_under_the_job_of_its_part(
+    observed: Observed,
+) -> None:
+    found = await observed.prometheus.query("up")
+    assert {labels["job"]: value for labels, value in found} == {
+        f"antiphon-{part.name}": 1.0 for part in COUNTING
+    }
+    assert {labels["instance"] for labels, _ in found} == {
+        url.split("/")[2] for url in observed.urls
+    }
+
+
+async def test_every_rule_evaluates(observed: Observed) -> None:
+    def rules(data: dict[str, list[dict[str, object]]]) -> list[dict[str, object]]:
+        return [rule for group in data["groups"] for rule in group["rules"]]  # type: ignore[attr-defined]
+
+    data = await observed.prometheus.until(
+        "rules", lambda data: all(r["health"] != "unknown" for r in rules(data))
+    )
+    assert len(rules(data)) == len(list(queries.rules()))
+    assert [rule for rule in rules(data) if rule["health"] != "ok"] == []
+
+
+async def test_a_turn_moves_what_the_objectives_go_by(observed: Observed) -> None:
+    scraping = observed.prometheus
+    good = await scraping.until_series("antiphon:turns_good:ratio_rate5m >= 0", 2)
+    shares = {labels["objective"]: value for labels, value in good}
+    assert shares["answered"] == 1.0
+    assert 0.0 <= shares["within_budget"] <= 1.0
+    limits = await scraping.query('antiphon:turns_burn:limit{window="1h"}')
+    assert {labels["objective"] for labels, _ in limits} == set(shares)
+    quantiles = await scraping.until_series(
+        'antiphon:turn_seconds:quantile5m{quantile="0.5"} >= 0', 6
+    )
+    assert {labels["stage"] for labels, _ in quantiles} == {
+        labels["stage"]
+        for labels, _ in await scraping.query("antiphon:turn_budget:seconds")
+    }
+    assert not any(math.isnan(value) for _, value in quantiles)
+
+
+async def test_a_turn_that_goes_well_alarms_nobody(observed: Observed) -> None:
+    firing = await observed.prometheus.query('ALERTS{alertstate="firing"}')
+    assert [labels["alertname"] for labels, _ in firing] == []
+
+
+async def test_rules_dashboards_and_the_page_agree_with_what_is_exported(
+    observed: Observed,
+) -> None:
+    assert await asyncio.to_thread(check.check, observed.urls) == []
+
+
+async def test_a_turns_latency_leads_to_its_trace(observed: Observed) -> None:
+    found = await observed.prometheus.until(
+        "query_exemplars",
+        lambda data: len(data) > 0,
+        query="antiphon_response_latency_seconds_bucket",
+        start=str(observed.began),
+        end=str(time.time() + 60.0),
+    )
+    told = {e["labels"]["trace_id"] for series in found for e in series["exemplars"]}
+    traces = set()
+    while not told & traces:
+        # A batch of spans leaves its process seconds after the last of them.
+        async with asyncio.timeout(30):
+            service, span = await observed.receiver.spans.get()
+        if (service, span.name) == ("antiphon-gateway", "turn"):
+            traces.add(span.trace_id.hex())
+    assert told <= traces
+
+
+def test_targets_are_the_processes_on_the_ports_that_they_take() -> None:
+    wanted = {
+        f"antiphon-{part.name}": dict(part.ports)["metrics_port"] for part in COUNTING
+    }
+    for path in (FOLDER / "targets.yml", *(FOLDER / "targets").glob("*.yml")):
+        groups = yaml.safe_load(path.read_text())
+        assert {
+            group["labels"]["job"]: int(target.rsplit(":", 1)[1])
+            for group in groups
+            for target in group["targets"]
+        } == wanted, path
