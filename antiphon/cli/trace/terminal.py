@@ -17,11 +17,11 @@ ID_LETTERS = 8
 
 _NAME_CELLS = 15
 _NUMBER_CELLS = 8
-_NOTE_CELLS = 24
+_NOTE_CELLS = 14
 _MOST_BAR_CELLS = 80
 _LEAST_BAR_CELLS = 12
-_WIDE = 80
-"""Cells from which on notes have a place beside the bars."""
+_WIDE = 70
+"""Cells from which on short notes have a place beside the bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +183,10 @@ def _lane(
     notes = ", ".join(map(_shown, lane.notes))
     if not notes:
         return [line]
-    noted = Text(
-        f"  {notes}" if wide else f"    {'  ' * lane.depth}{notes}",
-        style="red" if red else "dim",
-    )
-    return [line.append_text(noted)] if wide else [line, noted]
+    beside = wide and len(notes) + 2 <= _NOTE_CELLS
+    indent = "  " if beside else "    " + "  " * lane.depth
+    noted = Text(f"{indent}{notes}", style="red" if red else "dim")
+    return [line.append_text(noted)] if beside else [line, noted]
 
 
 def bar(lane: Lane, laid_out: Picture, cells: int, letters: Letters) -> str:
