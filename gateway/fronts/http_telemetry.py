@@ -31,6 +31,10 @@ REQUEST_ID = "X-Request-Id"
 LEFT = 499
 """Status for nobody: whoever asked has left."""
 
+_BEGUN = 200
+"""Status of every answer that is sent bit by bit."""
+
+_TRACE = web.RequestKey("trace", str)
 _BROKEN_OFF = web.RequestKey("broken_off", AntiphonError)
 
 
@@ -56,6 +60,9 @@ async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     status = LEFT
     with _span(request, route) as span:
+        context = span.get_span_context()
+        if context.is_valid:
+            request[_TRACE] = trace.format_trace_id(context.trace_id)
         try:
             response = await handler(request)
             status = response.status
@@ -65,7 +72,8 @@ async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         finally:
             broken = request.get(_BROKEN_OFF)
-            _tell(span, status, broken)
+            # Whose connection is cut here is taken to have left.
+            _tell(span, status if broken is None else _BEGUN, broken)
             counted = status if broken is None else shape(broken).status
             metrics.HTTP_REQUESTS.labels(route, _code(counted)).observe(
                 time.perf_counter() - started, tracing.exemplar(span)
@@ -134,7 +142,6 @@ def _code(status: int) -> str:
     return code if code in labels.HTTP_CODES else f"{code[0]}xx"
 
 
-async def _add_id(_request: web.Request, response: web.StreamResponse) -> None:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        response.headers[REQUEST_ID] = trace.format_trace_id(context.trace_id)
+async def _add_id(request: web.Request, response: web.StreamResponse) -> None:
+    if (id := request.get(_TRACE)) is not None:
+        response.headers[REQUEST_ID] = id
