@@ -1,8 +1,8 @@
 """``make bench``: measure, print tables, write JSON.
 
-How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, how soon is
-an answer silent that is interrupted, how often are people cut off or missed, and what do a thousand turns leave
-behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, what does
+telemetry cost, how soon is an answer silent that is interrupted, how often are people cut off or missed, and what do a
+thousand turns leave behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import interruptions, latency, share, soak
+from tests.bench import interruptions, latency, overhead, share, soak
 from tests.bench.machine import FOLDER, machine
 from tests.simulator import simulation
 
@@ -25,7 +25,14 @@ def main() -> None:
     )
     arguments.add_argument(
         "--only",
-        choices=["latency", "share", "interruptions", "simulator", "soak"],
+        choices=[
+            "latency",
+            "share",
+            "overhead",
+            "interruptions",
+            "simulator",
+            "soak",
+        ],
         help="one of them; default: all",
     )
     arguments.add_argument(
@@ -42,7 +49,13 @@ def main() -> None:
         "--rounds",
         type=int,
         default=5,
-        help="turns of each conversation, for the share",
+        help="turns of each conversation, for the share and for what telemetry costs",
+    )
+    arguments.add_argument(
+        "--repeats",
+        type=int,
+        default=4,
+        help="runs with telemetry and without (default: 4 each)",
     )
     arguments.add_argument(
         "--interruptions",
@@ -65,6 +78,10 @@ def main() -> None:
     if chosen.only in (None, "share"):
         report["share"] = asyncio.run(
             share.measure(console, chosen.conversations, chosen.rounds)
+        )
+    if chosen.only in (None, "overhead"):
+        report["overhead"] = asyncio.run(
+            overhead.measure(console, 50, chosen.rounds, chosen.repeats)
         )
     if chosen.only in (None, "interruptions"):
         report["interruptions"] = asyncio.run(

@@ -1,12 +1,13 @@
-"""``python -m tests.bench.scripted [reply]``: scripted stages of zero delay as a process of their own.
+"""``python -m tests.bench.scripted [reply]``: scripted stages of zero delay, and a receiver of traces, as a process.
 
-Prints its address, and runs until SIGTERM.
+Prints their addresses, and runs until SIGTERM.
 """
 
 import asyncio
 import signal
 import sys
 
+from tests.fakes.otlp import receiving
 from tests.fakes.stages import Script, serving
 
 
@@ -17,8 +18,8 @@ async def main() -> None:
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with serving(script) as address:
-        print(address, flush=True)
+    async with serving(script) as address, receiving() as receiver:
+        print(address, receiver.endpoint, flush=True)
         await stop.wait()
 
 

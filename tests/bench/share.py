@@ -33,7 +33,8 @@ async def measure(
     rows = []
     for front in Front:
         for count in conversations:
-            rows.append(await _measure(front, count, rounds))
+            async with processes() as running:
+                rows.append(await carry(running, front, count, rounds))
             console.print(
                 f"{front.value}, {count} conversations: {rows[-1]}", highlight=False
             )
@@ -46,12 +47,12 @@ async def measure(
     return {"frame_ms": FRAME * 1000, "rounds": rounds, "rows": rows}
 
 
-async def _measure(front: Front, count: int, rounds: int) -> dict[str, Any]:
+async def carry(
+    running: "Running", front: Front, count: int, rounds: int
+) -> dict[str, Any]:
+    """Hold so many conversations of so many turns each at once; what they took."""
     said = _spaced(recording(QUESTIONS[2]))
-    async with (
-        processes() as running,
-        door(front, running.grpc, running.http) as way_in,
-    ):
+    async with door(front, running.grpc, running.http) as way_in:
         loop = asyncio.get_running_loop()
         turns: list[Answered] = []
         messages = 0
@@ -106,31 +107,41 @@ class Running:
     Attributes:
         grpc: where it answers gRPC.
         http: where it answers HTTP.
+        metrics: where it answers scrapers.
         gateway: the process.
     """
 
     grpc: str
     http: str
+    metrics: str
     gateway: psutil.Process
 
 
 @asynccontextmanager
-async def processes(reply: str = "Right.") -> AsyncIterator[Running]:
-    """A gateway on the last core before scripted stages on the others."""
+async def processes(
+    reply: str = "Right.", traced: bool = False
+) -> AsyncIterator[Running]:
+    """A gateway on the last core before scripted stages on the others.
+
+    Args:
+        reply: of the model.
+        traced: the gateway sends its traces to a receiver beside the stages.
+    """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     stages = await _start("-m", "tests.bench.scripted", reply, cores=cores[:-1])
     assert stages.stdout is not None
-    address = (await stages.stdout.readline()).decode().strip()
-    port, http_port = _free_port(), _free_port()
+    address, receiver = (await stages.stdout.readline()).decode().split()
+    port, http_port, metrics_port = _free_port(), _free_port(), _free_port()
     where = [f"--{stage}={address}" for stage in ("stt", "llm", "tts")]
     own = [
         f"--port={port}",
-        "--metrics-port=0",
+        f"--metrics-port={metrics_port}",
         f"--http-port={http_port}",
         "--max-streams=500",
         "--log-level=warning",
     ]
-    gateway = await _start("-m", "gateway", *where, *own, cores=cores[-1:])
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver if traced else ""}
+    gateway = await _start("-m", "gateway", *where, *own, cores=cores[-1:], **endpoint)
     if cores[1:]:
         psutil.Process().cpu_affinity(cores[:-1])
     try:
@@ -138,7 +149,12 @@ async def processes(reply: str = "Right.") -> AsyncIterator[Running]:
         while not await probe.ready():  # noqa: ASYNC110  # a process can only be asked
             await asyncio.sleep(0.1)
         process = psutil.Process(gateway.pid)
-        yield Running(f"127.0.0.1:{port}", f"http://127.0.0.1:{http_port}", process)
+        yield Running(
+            f"127.0.0.1:{port}",
+            f"http://127.0.0.1:{http_port}",
+            f"http://127.0.0.1:{metrics_port}/metrics",
+            process,
+        )
     finally:
         for process in (gateway, stages):
             process.send_signal(signal.SIGTERM)
@@ -147,9 +163,14 @@ async def processes(reply: str = "Right.") -> AsyncIterator[Running]:
             psutil.Process().cpu_affinity(cores)
 
 
-async def _start(*arguments: str, cores: list[int]) -> asyncio.subprocess.Process:
+async def _start(
+    *arguments: str, cores: list[int], **environment: str
+) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
     )
     if cores:
         psutil.Process(process.pid).cpu_affinity(cores)
