@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from services.runtime.errors import AntiphonError, EngineError, Unavailable
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import metrics
+from services.runtime.telemetry.trail import Outcome
 from services.tts.engines import (
     BatchEngine,
     Capabilities,
@@ -24,12 +25,9 @@ from services.tts.engines import (
     Said,
     Speech,
 )
+from services.tts.record import Record, observe_step
 
 log = get_logger(__name__)
-
-_STAGE = "tts"
-_FIRST, _REST = "first", "rest"
-"""Labels of metrics: a first clause, with whatever stands behind it in the batch, and what comes later."""
 
 
 class Reply:
@@ -67,6 +65,7 @@ class Saying:
         self._speech: Speech | None = None
         self._first = reply._runs_out is None
         self._ready = ready
+        self._record = Record(self._first, ready)
         self._last_step: int | None = None
         self._closed = False
 
@@ -245,6 +244,7 @@ class Scheduler:
         speeches = [saying._speech for saying in batch if saying._speech is not None]
         for saying in batch:
             saying._reply.queued += began - saying._ready
+            saying._record.enter(began, len(batch))
         worked = 0
         with self._failing(batch):
             for said in self._engine.step(speeches):
@@ -252,27 +252,16 @@ class Scheduler:
                 # A step that only finds out that the line has ended is no work.
                 if said.error is None and (said.piece or not said.finished):
                     worked += 1
-                    self._observe_wait(saying, began)
-                if said.finished or said.error:
-                    saying._reply.computed += self._clock() - began
+                    # From step to step nobody waits; for the first, or after others went first, they do.
+                    if saying._last_step != self._steps - 1:
+                        saying._record.waited(max(0.0, began - saying._ready))
                 self._take(saying, said)
         ended = self._clock()
         for saying in batch:
-            if not saying._closed:
-                saying._reply.computed += ended - began
-                saying._ready = ended
-                saying._last_step = self._steps
-        if worked:
-            work = _FIRST if any(saying._first for saying in batch) else _REST
-            metrics.BATCH_SIZE.labels(_STAGE, work).observe(worked)
-            metrics.COMPUTE.labels(_STAGE, work).observe(ended - began)
-
-    def _observe_wait(self, saying: Saying, began: float) -> None:
-        """Count a wait for the first step, or for one after others went first; from step to step nobody waits."""
-        if saying._last_step != self._steps - 1:
-            work = _FIRST if saying._first else _REST
-            waited = max(0.0, began - saying._ready)
-            metrics.QUEUE_WAIT.labels(_STAGE, work).observe(waited)
+            saying._reply.computed += saying._record.leave(ended)
+            saying._ready = ended
+            saying._last_step = self._steps
+        observe_step([saying._record for saying in batch], worked, ended - began)
 
     def _take(self, saying: Saying, said: Said) -> None:
         """Hand on what a step has brought."""
@@ -284,6 +273,7 @@ class Scheduler:
             now, reply = self._clock(), saying._reply
             seconds = len(said.piece.samples) / self.capabilities.sample_rate
             metrics.SPOKEN_AUDIO.labels(self._name).inc(seconds)
+            saying._record.made(seconds)
             with self._changed:
                 reply._synthesized += seconds
                 reply._runs_out = max(reply._runs_out or now, now) + seconds
@@ -311,12 +301,16 @@ class Scheduler:
 
     def _end(self, saying: Saying, told: AntiphonError | None) -> None:
         """Tell that no more will come; the engine is in the middle of a step, so its place is freed before the next."""
+        now, record = self._clock(), saying._record
         saying._closed = True
+        saying._reply.computed += record.leave(now)
+        record.end(now, Outcome.FAILED if told else Outcome.DONE, told)
         saying._deliver(told)
 
     def _forget(self, saying: Saying) -> None:
         with self._changed:
             self._sayings.remove(saying)
+        saying._record.end(self._clock(), Outcome.DROPPED)
         if saying._speech is not None:
             with self._failing([]):
                 saying._speech.close()
@@ -327,9 +321,12 @@ class Scheduler:
             log.critical("the engine is lost", exc_info=error)
             with self._changed:
                 self.broken = True
-                waiting = [saying for saying in self._sayings if not saying._closed]
-            for saying in waiting:
-                self._end(saying, lost())
+                left = tuple(self._sayings)
+            for saying in left:
+                if saying._closed:
+                    saying._record.end(self._clock(), Outcome.DROPPED)
+                else:
+                    self._end(saying, lost())
             self._lost()
 
 

@@ -12,9 +12,11 @@ from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
 from services.runtime.streams import first, write
+from services.runtime.telemetry import labels, metrics
 from services.tts.config import read_config
 from services.tts.engines import BatchEngine, Engine, load_engine
 from services.tts.engines.solo import batching
+from services.tts.record import STAGE
 from services.tts.scheduler import Scheduler, lost
 from services.tts.session import Limits, Session
 from services.tts.settings import TextToSpeechSettings
@@ -65,6 +67,15 @@ class TextToSpeechService(Service, tts_pb2_grpc.TextToSpeechServicer):
             EngineError: the model does not work.
         """
         settings = self._settings
+        for metric in (
+            metrics.QUEUE_WAIT,
+            metrics.BATCH_SIZE,
+            metrics.COMPUTE,
+            metrics.REAL_TIME_FACTOR,
+        ):
+            labels.at_zero(metric, stage=STAGE, work=labels.LINES)
+        for spoken in (metrics.FIRST_AUDIO, metrics.SPOKEN_AUDIO):
+            labels.at_zero(spoken, engine=settings.engine)
         engine = self._engine
         if engine is None:
             engine = await asyncio.to_thread(

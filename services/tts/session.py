@@ -3,12 +3,16 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from opentelemetry.trace import Span
+
 from antiphon.v1 import audio_pb2, stage_pb2, tts_pb2
-from services.runtime.errors import InvalidArgument
-from services.runtime.telemetry import metrics
+from services.runtime.errors import AntiphonError, InvalidArgument
+from services.runtime.telemetry import metrics, names, tracing
+from services.runtime.telemetry.trail import set_error
 from services.runtime.units import to_duration
 from services.tts.clauses import Clause, ClauseSplitter, Policy
 from services.tts.config import Config
@@ -57,8 +61,10 @@ class Session:
         self._send = send
         self._reply = Reply()
         self._splitter = ClauseSplitter(limits.first, limits.later)
-        # Not bounded by itself: the text of a whole reply is, and a caller may write all of it before reading a sample.
-        self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue()
+        # Each with the time at which its text was complete, in ns since the epoch. Not bounded by itself: the text of a
+        # whole reply is, and a caller may write all of it before reading a sample.
+        self._clauses: asyncio.Queue[tuple[Clause, int] | None] = asyncio.Queue()
+        self._spoken = 0
         self._heard = 0
         self._first_ready: float | None = None
         self._first_result = 0.0
@@ -107,10 +113,12 @@ class Session:
         )
         await self._send(tts_pb2.SynthesizeResponse(started=started))
         covered = 0
-        while (clause := await self._clauses.get()) is not None:
+        while (coming := await self._clauses.get()) is not None:
+            clause, complete = coming
             spoken = self._speakable(clause)
             if spoken.text:
-                await self._speak_clause(covered, clause, spoken)
+                with self._clause_span(complete) as span:
+                    await self._speak_clause(covered, clause, spoken, span)
                 covered = clause.end
         await self._finish(covered)
         await self._send(tts_pb2.SynthesizeResponse(summary=self._summary()))
@@ -135,7 +143,7 @@ class Session:
             says_something = not clause.code and any(map(str.isalnum, clause.text))
             if self._first_ready is None and says_something:
                 self._first_ready = time.monotonic()
-            self._clauses.put_nowait(clause)
+            self._clauses.put_nowait((clause, time.time_ns()))
 
     def _speakable(self, clause: Clause) -> Spoken:
         if clause.code:
@@ -143,7 +151,30 @@ class Session:
         language = self._config.delivery.language
         return make_speakable(clause.text, clause.at_line_start, language)
 
-    async def _speak_clause(self, start: int, clause: Clause, spoken: Spoken) -> None:
+    @contextmanager
+    def _clause_span(self, complete: int) -> Iterator[Span]:
+        """The span of the next clause, which those of the engine's work hang below."""
+        number, began = self._spoken, self._audio.seconds_taken
+        self._spoken += 1
+        with tracing.tracer.start_as_current_span(
+            names.CLAUSE_SPAN,
+            attributes={names.CLAUSE: number},
+            start_time=complete,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except AntiphonError as error:
+                set_error(span, error)
+                raise
+            finally:
+                seconds = self._audio.seconds_taken - began
+                span.set_attribute(names.AUDIO_SECONDS, seconds)
+
+    async def _speak_clause(
+        self, start: int, clause: Clause, spoken: Spoken, span: Span
+    ) -> None:
         """Say a clause; what could not be said of the text before it belongs to its segment."""
         await self._send_segment(start, clause.end, spoken.text)
         words = tuple((word.start, word.end) for word in spoken.words)
@@ -154,6 +185,8 @@ class Session:
         )
         try:
             while (piece := await saying.next()) is not None:
+                if self._audio.seconds_taken == began:
+                    span.add_event(names.FIRST_AUDIO_EVENT)
                 self._take(piece, began, ends)
                 await self._send_frames(rest=False)
         finally:
@@ -191,7 +224,7 @@ class Session:
             if self._sequence == 1 and self._first_ready is not None:
                 self._first_result = time.monotonic() - self._first_ready
                 metrics.FIRST_AUDIO.labels(self._engine.engine).observe(
-                    self._first_result
+                    self._first_result, tracing.exemplar()
                 )
 
     def _mark(self, characters: int, at: float) -> None:

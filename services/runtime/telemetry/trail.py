@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from services.runtime.errors import AntiphonError
+from services.runtime.errors import AntiphonError, Cancelled
 from services.runtime.telemetry import names, tracing
 
 
@@ -71,6 +71,8 @@ class Trail:
 
 
 def set_error(span: Span, error: AntiphonError) -> None:
-    """Mark what failed, as server spans are marked; the message stays in the log."""
+    """Mark what failed, as server spans are marked; the message stays in the log. A caller who left is no failure."""
+    if isinstance(error, Cancelled):
+        return
     span.set_attribute(names.ERROR_TYPE, error.code.name)
     span.set_status(Status(StatusCode.ERROR))
