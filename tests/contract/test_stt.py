@@ -1,8 +1,8 @@
 """The speech-to-text service, run on a free port, against its contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,8 +24,15 @@ from services.runtime.units import to_seconds
 from services.stt.engines import ENGINES
 from services.stt.service import SpeechToTextService
 from services.stt.settings import SpeechToTextSettings
-from tests.fakes.calls import exchange
 from tests.fakes.engines import ScriptedRecognizer, say, silence
+from tests.fakes.running_stt import (
+    audio,
+    checkpoint,
+    config,
+    responses,
+    rest,
+    running_recognizer,
+)
 
 Serve = Callable[..., AbstractAsyncContextManager["stt_pb2_grpc.SpeechToTextAsyncStub"]]
 
@@ -36,67 +43,8 @@ def engine() -> ScriptedRecognizer:
 
 
 @pytest.fixture
-def serve(engine: ScriptedRecognizer, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    monkeypatch.setitem(ENGINES, "scripted", lambda options: engine)
-
-    @asynccontextmanager
-    async def serve(
-        **changes: Any,
-    ) -> AsyncIterator["stt_pb2_grpc.SpeechToTextAsyncStub"]:
-        settings = SpeechToTextSettings(
-            **{"engine": "scripted", "port": 0, "early_seconds": 0.0, **changes}
-        )
-        service = SpeechToTextService(settings)
-        service.admission = Admission(settings.max_streams)
-        server = create_server(settings, service.admission)
-        service.register(server)
-        port = bind(server, settings)
-        await server.start()
-        await service.start()
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield stt_pb2_grpc.SpeechToTextStub(channel)
-        finally:
-            engine.release()
-            await server.stop(None)
-            await service.stop()
-
-    return serve
-
-
-def config(rate: int = 16_000, **fields: Any) -> stt_pb2.TranscribeRequest:
-    audio_format = audio_pb2.AudioFormat(sample_rate=rate)
-    return stt_pb2.TranscribeRequest(
-        config=stt_pb2.TranscribeConfig(**{"format": audio_format, **fields})
-    )
-
-
-def audio(pcm: bytes) -> list[stt_pb2.TranscribeRequest]:
-    """Frames of 40 ms at 16 kHz."""
-    return [
-        stt_pb2.TranscribeRequest(
-            audio=audio_pb2.AudioChunk(samples=pcm[start : start + 1280])
-        )
-        for start in range(0, len(pcm), 1280)
-    ]
-
-
-def checkpoint(number: int) -> stt_pb2.TranscribeRequest:
-    return stt_pb2.TranscribeRequest(checkpoint=stt_pb2.Checkpoint(id=number))
-
-
-async def responses(
-    stub: "stt_pb2_grpc.SpeechToTextAsyncStub", *requests: stt_pb2.TranscribeRequest
-) -> list[stt_pb2.TranscribeResponse]:
-    return await exchange(stub.Transcribe(), requests)
-
-
-async def rest(call: Any) -> list[stt_pb2.TranscribeResponse]:
-    """What a stream that is written to and read from by hand has still to tell."""
-    told = []
-    while (response := await call.read()) is not grpc.aio.EOF:
-        told.append(response)
-    return told
+def serve(engine: ScriptedRecognizer) -> Serve:
+    return partial(running_recognizer, engine)
 
 
 async def refused(
@@ -260,23 +208,17 @@ async def test_more_than_the_longest_utterance_is_refused(serve: Serve) -> None:
         assert len(await responses(stub, config(), *audio(silence(1.0)))) == 1
 
 
-async def test_hints_are_refused_where_the_engine_takes_none(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hints_are_refused_where_the_engine_takes_none() -> None:
     deaf = ScriptedRecognizer(hint_phrases=False)
-    monkeypatch.setitem(ENGINES, "deaf", lambda options: deaf)
-    async with serve(engine="deaf") as stub:
+    async with running_recognizer(deaf) as stub:
         assert await refused(stub, config(hint_phrases=["a"])) == "config.hint_phrases"
         described = await stub.Describe(stt_pb2.SpeechToTextDescribeRequest())
     assert not described.hint_phrases
 
 
-async def test_the_language_is_detected_unless_it_is_said(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_language_is_detected_unless_it_is_said() -> None:
     polyglot = ScriptedRecognizer(languages=("auto", "en", "de"))
-    monkeypatch.setitem(ENGINES, "polyglot", lambda options: polyglot)
-    async with serve(engine="polyglot") as stub:
+    async with running_recognizer(polyglot) as stub:
         (detected,) = await responses(stub, config(), *audio(say("one")))
         (said,) = await responses(stub, config(language="de"), *audio(say("one")))
     assert polyglot.batches[0][0].language == "auto"
