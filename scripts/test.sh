@@ -20,6 +20,8 @@ step format "$venv/bin/ruff" format --check .
 step types "$venv/bin/mypy"
 step contract scripts/contract.sh
 if [ "${1:-all}" = all ]; then
+  command -v promtool >/dev/null ||
+    say "Prometheus is missing (Debian, Ubuntu: apt install prometheus; macOS: brew install prometheus): its tests are left out"
   step tests "$venv/bin/python" -m pytest tests
 fi
 
