@@ -60,7 +60,7 @@ class WatchedCall:
         """A replica was ``full`` or ``gone``, and the next one is asked."""
         self._tries += 1
         self.span.set({names.TRIES: self._tries})
-        attributes = {names.ASKED_AGAIN_REASON: reason}
+        attributes: dict[str, Value] = {names.ASKED_AGAIN_REASON: reason}
         self.span.note(names.ASKED_AGAIN_EVENT, self._now(), attributes)
 
     def ended(self, code: grpc.StatusCode) -> None:

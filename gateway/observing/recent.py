@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from gateway.conversation.commands import TellTurnEnded
 from gateway.conversation.values import Failure, Outcome
@@ -13,6 +12,7 @@ from gateway.conversation.waterfall import SHARES, Waterfall
 from gateway.observing.counting import code_name
 from gateway.observing.spans import TimedSpan
 from gateway.observing.turn import TurnTrace
+from services.runtime.telemetry import tracing
 from services.runtime.telemetry.budgets import Budgets
 
 VERSION = 1
@@ -100,7 +100,7 @@ class Recent:
         return {
             "version": VERSION,
             "gateway": {
-                "version": version("antiphon"),
+                "version": tracing.VERSION,
                 "budgets": dict(self._budgets.shares),
                 "objectives": dict(self._budgets.objectives),
             },

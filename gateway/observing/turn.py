@@ -76,7 +76,7 @@ class TurnTrace:
         """The model is asked; a draft is, unless it is the assistant's turn."""
         self.model = model
         if not self.responding:
-            revision = {names.REVISION: ref.revision}
+            revision: dict[str, Value] = {names.REVISION: ref.revision}
             self._drafts[ref] = self._span(names.SPECULATE_SPAN, at, revision)
         told: dict[str, Value] = {
             names.SPECULATIVE: ref in self._drafts,
@@ -87,8 +87,8 @@ class TurnTrace:
 
     def synthesize(self, ref: Ref, at: float) -> WatchedCall:
         """The voice is asked."""
-        speculative = {names.SPECULATIVE: ref in self._drafts}
-        return self._begin(Stage.TTS, ref, at, speculative)
+        told: dict[str, Value] = {names.SPECULATIVE: ref in self._drafts}
+        return self._begin(Stage.TTS, ref, at, told)
 
     def call(self, stage: Stage, ref: Ref) -> WatchedCall | None:
         """That a stage was asked by for a revision, if it was."""

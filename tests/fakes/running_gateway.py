@@ -48,6 +48,7 @@ class RunningGateway:
     address: str
     front: WatchedFront
     stub: ConversationStub
+    sessions: Sessions
 
 
 @asynccontextmanager
@@ -73,7 +74,7 @@ async def running(
     await server.start()
     channel = open_channel(address)
     try:
-        yield RunningGateway(address, front, ConversationStub(channel))
+        yield RunningGateway(address, front, ConversationStub(channel), sessions)
     finally:
         await channel.close()
         await server.stop(0)

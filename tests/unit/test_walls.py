@@ -67,8 +67,13 @@ def test_access_imports_the_runtime_and_the_settings() -> None:
                 assert any(within(module, room) for room in allowed), (path, module)
 
 
-def test_observing_imports_the_conversation_and_the_runtime() -> None:
-    allowed = ("gateway/observing", "gateway/conversation", "services/runtime")
+def test_observing_imports_the_conversation_the_stages_and_the_runtime() -> None:
+    allowed = (
+        "gateway/observing",
+        "gateway/conversation",
+        "gateway/stages",
+        "services/runtime",
+    )
     for path in modules("gateway/observing"):
         for module in imports(path):
             if module.split(".")[0] in OURS:
