@@ -116,7 +116,7 @@ async def test_an_engines_failure_is_one_of_the_rpc_and_of_the_batch() -> None:
     with recorded() as spans:
         async with running_recognizer(engine) as stub:
             with pytest.raises(grpc.aio.AioRpcError):
-                await responses(stub, config(), *audio(say("nine")), checkpoint(1))
+                await responses(stub, config(), *audio(say("nine")))
         await spans.all_ended(3)
     queue, compute = spans.below(spans.one(RPC))
     for failed in (spans.one(RPC), compute):
