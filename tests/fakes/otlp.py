@@ -22,23 +22,22 @@ class Receiver(TraceServiceServicer):
     """Attributes:
     endpoint: for ``OTEL_EXPORTER_OTLP_ENDPOINT``.
     spans: (service name, span) as they come.
+    resources: what processes said that they are, each time.
     """
 
     endpoint: str = ""
     spans: asyncio.Queue[tuple[str, Span]] = field(default_factory=asyncio.Queue)
+    resources: list[dict[str, str]] = field(default_factory=list)
 
     async def Export(
         self, request: ExportTraceServiceRequest, _context: object
     ) -> ExportTraceServiceResponse:
         for resource in request.resource_spans:
-            names = [
-                a.value.string_value
-                for a in resource.resource.attributes
-                if a.key == "service.name"
-            ]
+            said = {a.key: a.value.string_value for a in resource.resource.attributes}
+            self.resources.append(said)
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    self.spans.put_nowait((names[0], span))
+                    self.spans.put_nowait((said["service.name"], span))
         return ExportTraceServiceResponse()
 
 

@@ -8,6 +8,7 @@ import pytest
 from antiphon.v1 import conversation_pb2, llm_pb2, stt_pb2, tts_pb2
 from gateway.conversation import values
 from gateway.conversation.waterfall import SHARES
+from gateway.observing.counting import LOST
 from services.llm.upstreams import Outcome
 from services.runtime.telemetry import labels, metrics, names, page
 from services.stt.job import Work
@@ -50,13 +51,11 @@ def test_no_cell_breaks_its_table() -> None:
         assert "|" not in family.documentation and "\n" not in family.documentation
 
 
-@pytest.mark.parametrize(
-    "metric", page.metrics_listed(), ids=lambda metric: page.exported_name(metric)
-)
+@pytest.mark.parametrize("metric", list(page.metrics_listed()), ids=page.exported_name)
 def test_every_label_is_said_what_it_may_be(metric: labels.Metric) -> None:
     if metric not in labels.OF:
         # What has no labels can be read without naming any.
-        assert list(metric.collect())[0].samples[0].labels.keys() <= {"le"}
+        assert next(iter(metric.collect())).samples[0].labels.keys() <= {"le"}
         return
     # Wrong names are refused.
     metric.labels(**dict.fromkeys(labels.OF[metric], "nobody"))
@@ -69,7 +68,6 @@ def test_every_label_is_said_what_it_may_be(metric: labels.Metric) -> None:
         (labels.TURN_OUTCOMES, values.Outcome),
         (labels.SPECULATIONS, values.Speculated),
         (labels.STAGES, values.Stage),
-        (labels.OF[metrics.CONVERSATIONS]["ending"], values.Ending),
         (labels.ATTEMPTS, Outcome),
         (labels.TRANSCRIPTS, Work),
     ],
@@ -79,6 +77,13 @@ def test_closed_sets_are_those_of_the_code(
     documented: labels.Values, code: type[Enum]
 ) -> None:
     assert set(documented) == {member.value for member in code}
+
+
+def test_conversations_end_in_the_ways_of_the_code_or_are_lost() -> None:
+    assert set(labels.OF[metrics.CONVERSATIONS]["ending"]) == {
+        LOST,
+        *(ending.value for ending in values.Ending),
+    }
 
 
 def test_shares_are_those_of_the_waterfall() -> None:
