@@ -1,6 +1,6 @@
 """The page of the gateway."""
 
-from deploy.grafana.kinds import lines, stack
+from deploy.grafana.curves import lines, rare, stack
 from deploy.grafana.panels import Dashboard, Query, Row
 from deploy.grafana.queries import mean, of, quantile, rate
 from deploy.grafana.stage import calls, errors, now, share, streams
@@ -48,7 +48,7 @@ GATEWAY = Dashboard(
                     ),
                     width=8,
                 ),
-                stack(
+                rare(
                     "Refused to clients",
                     "A minute, by reason. busy, share: no place. key, scope, origin: not let in. The rest: limits of a key.",
                     "opm",
@@ -56,6 +56,7 @@ GATEWAY = Dashboard(
                         f"60 * {rate('antiphon_access_refusals_total', _MINE, 'reason')}",
                         "{{reason}}",
                     ),
+                    f"60 * {rate('antiphon_access_refusals_total', _MINE)}",
                     width=8,
                 ),
             ],
@@ -115,7 +116,7 @@ GATEWAY = Dashboard(
                         exemplars=True,
                     ),
                 ),
-                stack(
+                rare(
                     "Requests by code",
                     "A second.",
                     "reqps",
@@ -123,6 +124,7 @@ GATEWAY = Dashboard(
                         rate(f"{_HTTP}_count", _MINE, "route, code"),
                         "{{route}} {{code}}",
                     ),
+                    rate(f"{_HTTP}_count", _MINE),
                 ),
             ],
         ),

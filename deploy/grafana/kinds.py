@@ -1,118 +1,10 @@
-"""The kinds of panels that the pages are made of, each drawn the same wherever it stands."""
+"""The other kinds of panels that the pages are made of: numbers, bars, grades, states, tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy.grafana.panels import Json, Panel, Query
+from deploy.grafana.panels import LEGEND, Json, Panel, Query
 from deploy.grafana.queries import SHARES
-
-LIMITS = ("budget", "alert")
-"""Legends that begin so are dashed lines: what something may take, or where somebody is told."""
-
-WHOLE = "response latency"
-"""A legend that is a line across a stack, and no part of it."""
-
-_TOOLTIP = {"mode": "multi", "sort": "desc"}
-_LEGEND = {
-    "showLegend": True,
-    "displayMode": "list",
-    "placement": "bottom",
-    "calcs": ["lastNotNull"],
-}
-_LINE = {
-    "drawStyle": "line",
-    "lineInterpolation": "linear",
-    "lineWidth": 2,
-    "fillOpacity": 0,
-    "showPoints": "auto",
-    "pointSize": 4,
-    "spanNulls": False,
-}
-_NONE_STACKED = {"mode": "none", "group": "A"}
-_STACKED = {"mode": "normal", "group": "A"}
-_DASHED = {
-    "matcher": {"id": "byRegexp", "options": f"/^({'|'.join(LIMITS)})/"},
-    "properties": [
-        {"id": "color", "value": {"mode": "fixed", "fixedColor": "#ff6170"}},
-        {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
-        {"id": "custom.lineWidth", "value": 2},
-        {"id": "custom.fillOpacity", "value": 0},
-        {"id": "custom.showPoints", "value": "never"},
-        {"id": "custom.stacking", "value": _NONE_STACKED},
-    ],
-}
-
-_ACROSS = {
-    "matcher": {"id": "byName", "options": WHOLE},
-    "properties": [
-        {"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}},
-        {"id": "custom.fillOpacity", "value": 0},
-        {"id": "custom.lineWidth", "value": 2},
-        {"id": "custom.stacking", "value": _NONE_STACKED},
-    ],
-}
-
-
-def lines(
-    title: str,
-    about: str,
-    unit: str,
-    *queries: Query,
-    width: int = 12,
-    height: int = 8,
-    most: float | None = None,
-) -> Panel:
-    """Lines over time.
-
-    Args:
-        title: what is seen.
-        about: what it means.
-        unit: as Grafana names it.
-        queries: one or more series each.
-        width: in columns.
-        height: in rows.
-        most: the axis reaches up to it at least.
-    """
-    defaults: dict[str, Any] = {"min": 0}
-    if most is not None:
-        defaults["max"] = most
-    return Panel(
-        "timeseries",
-        title,
-        about,
-        queries,
-        unit,
-        width,
-        height,
-        drawn=_LINE,
-        defaults=defaults,
-        options={"legend": _LEGEND, "tooltip": _TOOLTIP},
-        overrides=[_DASHED],
-    )
-
-
-def stack(
-    title: str,
-    about: str,
-    unit: str,
-    *queries: Query,
-    width: int = 12,
-    height: int = 8,
-) -> Panel:
-    """Areas on top of each other over time, the first one lowest."""
-    return Panel(
-        "timeseries",
-        title,
-        about,
-        queries,
-        unit,
-        width,
-        height,
-        drawn={**_LINE, "lineWidth": 1, "fillOpacity": 60, "stacking": _STACKED},
-        defaults={"min": 0},
-        options={"legend": _LEGEND, "tooltip": {**_TOOLTIP, "sort": "none"}},
-        overrides=[_DASHED, _ACROSS],
-    )
 
 
 def number(
@@ -224,7 +116,7 @@ def shares(title: str, about: str, query: Query, width: int = 8) -> Panel:
             "showValue": "auto",
             "barWidth": 0.8,
             "groupWidth": 0.8,
-            "legend": {**_LEGEND, "calcs": []},
+            "legend": {**LEGEND, "calcs": []},
             "tooltip": {"mode": "multi", "sort": "none"},
         },
         transformations=[
@@ -288,7 +180,7 @@ def states(
             "mergeValues": True,
             "rowHeight": 0.8,
             "showValue": "auto",
-            "legend": {**_LEGEND, "calcs": [], "showLegend": False},
+            "legend": {**LEGEND, "calcs": [], "showLegend": False},
             "tooltip": {"mode": "single", "sort": "none"},
         },
     )

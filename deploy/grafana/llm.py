@@ -1,11 +1,13 @@
 """The page of the language model's proxy."""
 
-from deploy.grafana.kinds import lines, stack, states
+from deploy.grafana.curves import lines, rare, stack
+from deploy.grafana.kinds import states
 from deploy.grafana.panels import Dashboard, Query, Row
-from deploy.grafana.queries import of, quantile, rate
+from deploy.grafana.queries import grown, of, quantile, rate
 from deploy.grafana.stage import calls, errors, now, share, streams
 
 _MINE = of("llm")
+_FAILED = of("llm", 'outcome!~"ok|cancelled|skipped"')
 _FIRST = "antiphon_first_token_seconds"
 _CIRCUIT = {
     0: ("asked", "#4bcaaf"),
@@ -52,7 +54,7 @@ LLM = Dashboard(
                     ),
                     _CIRCUIT,
                 ),
-                stack(
+                rare(
                     "Tries by outcome",
                     "A second. Cancelled ones are drafts that were not needed, or lost a race; skipped ones "
                     "were not made, because the circuit was open.",
@@ -61,8 +63,9 @@ LLM = Dashboard(
                         rate("antiphon_upstream_attempts_total", _MINE, "outcome"),
                         "{{outcome}}",
                     ),
+                    rate("antiphon_upstream_attempts_total", _MINE),
                 ),
-                stack(
+                rare(
                     "Failures by upstream",
                     "Tries that went neither well nor were cancelled or skipped, a minute.",
                     "opm",
@@ -70,20 +73,26 @@ LLM = Dashboard(
                         "60 * "
                         + rate(
                             "antiphon_upstream_attempts_total",
-                            of("llm", 'outcome!~"ok|cancelled|skipped"'),
+                            _FAILED,
                             "upstream, outcome",
                         ),
                         "{{upstream}} {{outcome}}",
                     ),
+                    "60 * " + rate("antiphon_upstream_attempts_total", _FAILED),
                 ),
-                stack(
+                rare(
                     "Circuits opened",
                     "Within the window, by the failure that did it.",
                     "short",
                     Query(
-                        f"sum by (upstream, outcome) (increase(antiphon_upstream_circuit_openings_total{_MINE}[$window]))",
+                        grown(
+                            "antiphon_upstream_circuit_openings_total",
+                            _MINE,
+                            "upstream, outcome",
+                        ),
                         "{{upstream}} {{outcome}}",
                     ),
+                    grown("antiphon_upstream_circuit_openings_total", _MINE),
                 ),
                 stack(
                     "Hedges by outcome",

@@ -1,6 +1,7 @@
 """The first page: how turns go, where their time goes, and what is wrong."""
 
-from deploy.grafana.kinds import WHOLE, heat, lines, number, shares, stack
+from deploy.grafana.curves import WHOLE, lines, rare, stack
+from deploy.grafana.kinds import heat, number, shares
 from deploy.grafana.panels import Dashboard, Panel, Query, Row
 from deploy.grafana.queries import (
     RANGE,
@@ -265,7 +266,7 @@ _AHEAD = Row(
             ),
             width=8,
         ),
-        stack(
+        rare(
             "Failures by stage and code",
             "Turns that a stage failed, a minute, with the gRPC status that it gave.",
             "opm",
@@ -273,9 +274,10 @@ _AHEAD = Row(
                 f"60 * {rate('antiphon_stage_failures_total', _TURNS, 'stage, code')}",
                 "{{stage}} {{code}}",
             ),
+            f"60 * {rate('antiphon_stage_failures_total', _TURNS)}",
             width=8,
         ),
-        stack(
+        rare(
             "Replicas asked again",
             "Calls that were taken to another replica, a minute, and why: the user noticed nothing, but something is wrong.",
             "opm",
@@ -283,6 +285,7 @@ _AHEAD = Row(
                 f"60 * {rate('antiphon_replicas_asked_again_total', _TURNS, 'stage, reason')}",
                 "{{stage}} {{reason}}",
             ),
+            f"60 * {rate('antiphon_replicas_asked_again_total', _TURNS)}",
             width=8,
         ),
     ],

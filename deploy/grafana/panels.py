@@ -29,6 +29,14 @@ COLOURS = {
 }
 """Of what has the same name on every page; the shares' are those of the web page's waterfall."""
 
+LEGEND = {
+    "showLegend": True,
+    "displayMode": "list",
+    "placement": "bottom",
+    "calcs": ["lastNotNull"],
+}
+"""Beside the names, the last values."""
+
 _LABEL_ALONE = re.compile(r"\{\{\w+\}\}")
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 

@@ -1,6 +1,7 @@
 """The page that tells what is nearly full, all processes side by side."""
 
-from deploy.grafana.kinds import lines, stack, table
+from deploy.grafana.curves import lines, stack
+from deploy.grafana.kinds import table
 from deploy.grafana.panels import Dashboard, Query, Row
 from deploy.grafana.queries import of, quantile, rate
 

@@ -1,6 +1,6 @@
 """The pages of speech to text and of text to speech."""
 
-from deploy.grafana.kinds import lines, stack
+from deploy.grafana.curves import lines, stack
 from deploy.grafana.panels import Dashboard, Query, Row
 from deploy.grafana.queries import of, quantile, rate
 from deploy.grafana.stage import batches, calls, errors, now, share, streams

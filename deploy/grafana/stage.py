@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from deploy.grafana.kinds import lines, number, stack
+from deploy.grafana.curves import lines, rare, stack
+from deploy.grafana.kinds import number
 from deploy.grafana.panels import Panel, Query, Row
 from deploy.grafana.queries import budget, mean, of, quantile, rate
 
@@ -112,7 +113,7 @@ def calls(job: str) -> Panel:
 
 def errors(job: str) -> Panel:
     """Errors by what was called, and by code."""
-    return stack(
+    return rare(
         "Errors by code",
         "RPCs answered with an error, a minute. RESOURCE_EXHAUSTED: full. UNAVAILABLE: going away or gone. "
         "DEADLINE_EXCEEDED: too slow. INTERNAL: a fault, see the log.",
@@ -121,6 +122,7 @@ def errors(job: str) -> Panel:
             f"60 * {rate('antiphon_errors_total', of(job), 'method, code')}",
             "{{method}} {{code}}",
         ),
+        f"60 * {rate('antiphon_errors_total', of(job))}",
     )
 
 
