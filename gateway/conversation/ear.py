@@ -3,6 +3,7 @@
 It knows nothing of answers; `listening.Listening` decides what follows from what it hears.
 """
 
+import math
 from dataclasses import dataclass
 
 from gateway.conversation.endpointing import likelihood
@@ -16,20 +17,22 @@ class Pause:
     Attributes:
         asked_at: when the checkpoint was asked for, on the driver's clock.
         sound: likelihood that the user is done, by the sound; None while, or where, nobody can tell.
-        sound_known: whether that has been answered.
+        sound_at: when that was answered, on the driver's clock; None until it is.
         transcript: up to the checkpoint; None until it is there.
+        transcript_at: when it came, on the driver's clock.
         due_at: when the silence had been long enough, on the driver's clock; None until it has.
     """
 
     asked_at: float
     sound: float | None = None
-    sound_known: bool = False
+    sound_at: float | None = None
     transcript: Transcript | None = None
+    transcript_at: float = -math.inf
     due_at: float | None = None
 
     def likely(self) -> float | None:
         """How likely the user is done, by all that is known; None while a vote is missing that may yet come."""
-        if self.transcript is None or not self.sound_known:
+        if self.transcript is None or self.sound_at is None:
             return None
         return likelihood(self.sound, self.transcript)
 

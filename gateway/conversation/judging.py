@@ -50,8 +50,12 @@ class Judge:
             return at
         if pause is None or utterance.paused is None:
             return None
-        if quiet >= self._wait(pause) and pause.due_at is None:
+        wait = self._wait(pause)
+        if quiet >= wait and pause.due_at is None:
             pause.due_at = at
+            if pause.transcript_at >= at:
+                # It came late: the silence had been long enough before, and the recognizer was waited for.
+                pause.due_at = max(pause.sound_at or at, at - (quiet - wait))
         if now >= (self.hopeless_at() or math.inf):
             return now
         longest = self.patience.longest(self.turns)

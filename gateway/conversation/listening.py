@@ -234,7 +234,7 @@ class Listening:
                 self._on_partial(utterance, text, stable, now)
             case e.EndPredicted(_, number, probability):
                 if pause is not None and number == utterance.checkpoints:
-                    pause.sound, pause.sound_known = probability, True
+                    pause.sound, pause.sound_at = probability, now
             case e.CheckpointHeard(_, number, transcript):
                 if (
                     pause is None
@@ -242,7 +242,7 @@ class Listening:
                     or pause.transcript is not None
                 ):
                     return
-                pause.transcript = transcript
+                pause.transcript, pause.transcript_at = transcript, now
                 if utterance.aside:
                     if not says_something(transcript.text):
                         self.forget()

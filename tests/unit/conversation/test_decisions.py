@@ -277,67 +277,6 @@ def test_a_recognizer_that_hangs_is_waited_for_after_the_longest_wait() -> None:
     assert prompt(talker) == [("user", "Why?")]
 
 
-# --- where the time went ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("audio_after", [0.1, 0.5])
-def test_the_waterfall_says_what_speculation_saved(audio_after: float) -> None:
-    talker = Talker()
-    talker.speak(1.0)
-    ended_at = talker.now
-    while not talker.all(c.TakeCheckpoint):
-        talker.hear(0.032)
-    asked_at = talker.now
-    talker.wait(0.01)
-    talker.understood("Why?")
-    draft = talker.draft()
-    talker.wait(0.02)
-    talker.tell(e.ClauseTaken(draft, 8))
-    if audio_after < 0.2:
-        talker.wait(audio_after)
-        audio_at = talker.now
-        talker.write(draft, "Because.")
-        talker.sound(draft)
-        talker.hear(0.25)
-    else:
-        talker.hear(0.25)
-        talker.wait(audio_after)
-        audio_at = talker.now
-        talker.write(draft, "Because.")
-        talker.sound(draft)
-    talker.finish()
-    (ended,) = talker.all(c.TellTurnEnded)
-    fall = ended.waterfall
-    assert fall is not None
-    shares = (fall.endpointing, fall.stt, fall.llm, fall.tts, fall.gateway)
-    assert sum(shares) - fall.saved == pytest.approx(fall.total)
-    due_at = ended_at + fall.endpointing
-    assert fall.saved == pytest.approx(min(due_at, audio_at) - asked_at)
-    assert fall.total == pytest.approx(max(due_at, audio_at) - ended_at)
-    assert fall.stt == pytest.approx(0.01)
-    assert fall.llm == pytest.approx(0.02)
-    assert fall.gateway == pytest.approx(0.0, abs=1e-6)
-
-
-def test_a_turn_that_waits_for_its_answer_was_due_when_the_silence_was_long_enough() -> (
-    None
-):
-    talker = Talker(predicting())
-    talker.pause("It is red.", likely=1.0)
-    talker.hear(1.0)
-    draft = talker.draft()
-    talker.write(draft, "So.")
-    talker.tell(e.ClauseTaken(draft, 3))
-    talker.sound(draft)
-    talker.finish()
-    (ended,) = talker.all(c.TellTurnEnded)
-    fall = ended.waterfall
-    assert fall is not None
-    assert fall.total == pytest.approx(1.2, abs=0.04)
-    assert fall.endpointing == pytest.approx(0.44, abs=0.04)
-    assert fall.llm == pytest.approx(1.0, abs=0.04)
-
-
 # --- reading ahead ----------------------------------------------------------------------------------------
 
 
