@@ -34,8 +34,10 @@ from gateway.stages.directory import Stages
 from gateway.stages.llm import Reply, to_messages
 from gateway.stages.stt import Transcription
 from gateway.stages.tts import Speech
+from services.runtime.contract import budget_metadata
 from services.runtime.errors import Unavailable
 from services.runtime.logs import get_logger
+from services.runtime.telemetry.budgets import Budgets
 
 log = get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Session:
     Args:
         conversation_id: as the client knows it.
         answers: the options of what is answered, now and later.
+        budgets: that turns are held to.
         conversation: the core.
         room: what there is of the model's context for it.
         listener: this conversation's hearing.
@@ -68,6 +71,7 @@ class Session:
         self,
         conversation_id: str,
         answers: AnswerOptions,
+        budgets: Budgets,
         conversation: Conversation,
         room: Room,
         listener: Listener,
@@ -79,6 +83,7 @@ class Session:
     ) -> None:
         self.id = conversation_id
         self._answers = answers
+        self._budgets = budgets
         self._conversation = conversation
         self._context = room
         self._listener = listener
@@ -336,12 +341,13 @@ class Session:
             model=options.model,
         )
         watch = self._observer.generating(ref, options.model)
+        budget = budget_metadata(self._budgets.of(options.model)["llm"])
         call = Reply(
             self._stages.llm,
             request,
             ref,
             self.tell,
-            watch.metadata,
+            (*watch.metadata, budget),
             LONGEST_REPLY,
             watch,
         )

@@ -120,6 +120,7 @@ class Sessions:
             session = Session(
                 conversation_id,
                 answers,
+                self.budgets,
                 conversation,
                 room,
                 listener,

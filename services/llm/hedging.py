@@ -32,12 +32,19 @@ class FirstTokens:
 
     def late(self) -> float | None:
         """Seconds after which a first token is late; None as long as too few have been seen."""
+        late = self.within(self._settings.quantile)
+        if late is None:
+            return None
+        return min(max(late, self._settings.floor), self._settings.ceiling)
+
+    def within(self, share: float) -> float | None:
+        """Seconds within which that share of the first tokens came, likewise."""
         if len(self._seconds) < self._settings.samples:
             return None
         ranked = sorted(self._seconds)
-        rank = math.ceil(self._settings.quantile * len(ranked))
-        late = ranked[max(rank, 1) - 1]
-        return min(max(late, self._settings.floor), self._settings.ceiling)
+        # Shares such as 1 - 0.1 are off by their rounding.
+        rank = math.ceil(round(share * len(ranked), 9))
+        return ranked[max(rank, 1) - 1]
 
 
 class HedgeBudget:
@@ -68,6 +75,7 @@ def delay(
     first_tokens: FirstTokens,
     settings: HedgeSettings,
     probe: bool,
+    latest: float | None = None,
 ) -> float | None:
     """Seconds to wait for a first token before the next upstream is asked alongside; None: never.
 
@@ -76,10 +84,18 @@ def delay(
         first_tokens: of the upstream that is waited for.
         settings: of hedging.
         probe: whether that upstream is only tried again after a rest; it is not trusted to answer.
+        latest: seconds after which the next one would come too late for the turn's budget; None where that is unknown.
     """
     if not isinstance(hedge, bool):
         return hedge
     if not hedge:
         return None
     late = first_tokens.late()
-    return settings.ceiling if late is None and probe else late
+    if late is None and probe:
+        late = settings.ceiling
+    if latest is None:
+        return late
+    # Where more than may be hedged take so long, hedges are for the slowest of them.
+    soonest = first_tokens.within(1 - settings.share) or settings.floor
+    latest = max(latest, soonest, settings.floor)
+    return latest if late is None else min(late, latest)

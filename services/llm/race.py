@@ -45,6 +45,7 @@ class Race:
         budget: float | None,
         settings: HedgeSettings,
         hedges: HedgeBudget,
+        wanted: float | None = None,
     ) -> None:
         """Start the clock.
 
@@ -54,6 +55,7 @@ class Race:
             budget: seconds left until the RPC's deadline; None without one.
             settings: of hedging.
             hedges: left for all requests together.
+            wanted: seconds in which the reply should begin, for the turn's budget; None where nobody said.
 
         Raises:
             InvalidArgument: nobody on the route takes such a prompt.
@@ -63,6 +65,7 @@ class Race:
         self._budget = budget
         self._settings = settings
         self._hedges = hedges
+        self._wanted = wanted
         self._started = time.perf_counter()
         self._waiting = deque(route.able(prompt))
         self._resting: list[Station] = []
@@ -196,8 +199,17 @@ class Race:
             attempt.station.first_tokens,
             self._settings,
             attempt.permit.probe,
+            self._latest(attempt),
         )
         return None if delay is None else max(delay - attempt.elapsed, 0.0)
+
+    def _latest(self, attempt: Attempt) -> float | None:
+        """Seconds of that try after which the next upstream, as fast as usual, would be too late for the budget."""
+        station = self._alongside()
+        if self._wanted is None or station is None:
+            return None
+        before = self._elapsed() - attempt.elapsed
+        return self._wanted - before - (station.first_tokens.within(0.5) or 0.0)
 
     def _alongside(self) -> Station | None:
         """The next upstream that may be asked while others run."""

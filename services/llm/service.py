@@ -16,7 +16,7 @@ from services.llm.settings import DEFAULT_ROUTE, LlmSettings
 from services.llm.spans import UpstreamSpan, Work
 from services.llm.upstreams import Outcome, Upstream, UpstreamFailure
 from services.llm.verdict import verdict
-from services.runtime.contract import working_for
+from services.runtime.contract import read_budget, working_for
 from services.runtime.errors import InvalidArgument, Unavailable
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
@@ -74,9 +74,15 @@ class LanguageModelService(Service, llm_pb2_grpc.LanguageModelServicer):
         route = self._route(request.model)
         asked = prompt.read_generate(request, route.images, route.tools)
         left = context.time_remaining()
+        wanted = read_budget(context.invocation_metadata() or ())
         with working_for(request.turn):
             race = Race(
-                route, route.fill(asked), left, self._settings.hedging, self._hedges
+                route,
+                route.fill(asked),
+                left,
+                self._settings.hedging,
+                self._hedges,
+                wanted,
             )
             async with aclosing(race.run()) as responses:
                 async for response in responses:

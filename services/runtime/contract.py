@@ -1,7 +1,8 @@
 """Rules of the contract that every service checks in the same way."""
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -34,6 +35,9 @@ LONGEST_REFERENCE_TRANSCRIPT = 1_000
 """Characters. Nobody says more in half a minute."""
 LONGEST_VOICE_INSTRUCTIONS = 1_000
 """Characters. They stand in front of every clause that the model is given."""
+
+BUDGET_KEY = "antiphon-budget"
+"""Of metadata: seconds in which the caller of a stage would like the first of what it asks for."""
 
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 _ENCODINGS = (AUDIO_ENCODING_UNSPECIFIED, AUDIO_ENCODING_PCM_S16LE)
@@ -133,6 +137,31 @@ def check_turn(field: str, turn: TurnRef) -> None:
             "is not an id",
             "at most 128 letters, digits, '-', '_', '.' and ':'",
         )
+
+
+def budget_metadata(seconds: float) -> tuple[str, str]:
+    """What is left of a turn's budget, for the metadata of an RPC."""
+    return BUDGET_KEY, f"{seconds:.3f}"
+
+
+def read_budget(metadata: Iterable[tuple[str, str | bytes]]) -> float | None:
+    """Seconds of budget that an RPC brought along; None where it brought none.
+
+    Raises:
+        InvalidArgument: it is no such number.
+    """
+    said = next((value for key, value in metadata if key == BUDGET_KEY), None)
+    if said is None:
+        return None
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise InvalidArgument(
+            f"metadata {BUDGET_KEY}", f"is {said!r}", "seconds, 0 or more"
+        )
+    return seconds
 
 
 @contextmanager

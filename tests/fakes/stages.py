@@ -88,6 +88,7 @@ class Script:
         context_tokens: that the model says it reads.
         prompt_tokens: counts those of a prompt.
         requests: every prompt received.
+        metadata: what came with each of them.
         before_prepared: awaited before a prompt counts as read ahead.
         prepared: every beginning of a prompt received.
         transcribed: utterances with the seconds of audio they had.
@@ -127,6 +128,7 @@ class Script:
     prompt_tokens: Callable[[llm_pb2.GenerateRequest], int] = lambda _request: 7
     before_prepared: Callable[[], "asyncio.Future[None] | None"] = lambda: None
     requests: list[llm_pb2.GenerateRequest] = field(default_factory=list)
+    metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     prepared: list[llm_pb2.PrepareRequest] = field(default_factory=list)
     transcribed: list[float] = field(default_factory=list)
     cancelled: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -219,6 +221,7 @@ class FakeLlm(LanguageModelServicer):
 
     async def Generate(self, request: llm_pb2.GenerateRequest, context: object) -> None:
         self._script.requests.append(request)
+        self._script.metadata.append(dict(context.invocation_metadata()))
         with self._script.call("Generate"):
             await _pause(self._script.before_writing())
             for piece in self._script.write(request):

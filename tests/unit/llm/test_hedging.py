@@ -67,6 +67,34 @@ def test_a_route_says_whether_and_a_probe_is_not_waited_for_long(
     assert delay(hedge, seen(*[0.3] * samples), SETTINGS, probe) == seconds
 
 
+@pytest.mark.parametrize(
+    ("samples", "latest", "seconds"),
+    [
+        (100, 1.12, 1.12),
+        (100, 5.0, 1.14),
+        (100, 0.5, 1.09),
+        (0, 0.5, 0.5),
+        (0, -0.3, 0.1),
+    ],
+)
+def test_a_budget_brings_hedges_forward_but_not_to_more_than_may_be_hedged(
+    samples: int, latest: float, seconds: float
+) -> None:
+    first_tokens = seen(*[0.2 + i / 100 for i in range(samples)])
+    after = delay(True, first_tokens, SETTINGS, False, latest)
+    assert after == pytest.approx(seconds)
+
+
+def test_a_probe_is_waited_for_as_long_as_the_budget_lasts_at_most() -> None:
+    assert delay(True, seen(), SETTINGS, True, 0.5) == 0.5
+    assert delay(True, seen(), SETTINGS, True, 9.0) == SETTINGS.ceiling
+
+
+def test_no_budget_changes_what_a_route_says_for_itself() -> None:
+    assert delay(False, seen(), SETTINGS, False, 0.5) is None
+    assert delay(0.7, seen(), SETTINGS, False, 0.5) == 0.7
+
+
 def test_hedges_are_a_share_of_the_requests_and_saved_up_only_so_far() -> None:
     budget = HedgeBudget(HedgeSettings(share=0.1, burst=3))
     assert budget.spend(), "one is there to begin with"

@@ -78,21 +78,22 @@ class Scripted:
 class Upstreams:
     """Some of them behind one route, hedged at once; circuits open at the first failure, on a clock of the test's own."""
 
-    def __init__(self, *upstreams: Scripted) -> None:
+    def __init__(self, *upstreams: Scripted, hedge: bool | float = 0.001) -> None:
         self._now = 0.0
         circuit = CircuitSettings(failures=1, rest=1.0, fair_wait=0)
         self.stations = {
             u.settings.name: Station(u, circuit, HEDGING, lambda: self._now)
             for u in upstreams
         }
-        settings = RouteSettings(upstreams=tuple(self.stations), hedge=0.001)
+        settings = RouteSettings(upstreams=tuple(self.stations), hedge=hedge)
         self._route = Route("default", settings, self.stations)
 
     def pass_time(self, seconds: float) -> None:
         self._now += seconds
 
-    def race(self, budget: float | None = None) -> Race:
-        return Race(self._route, PROMPT, budget, HEDGING, HedgeBudget(HEDGING))
+    def race(self, budget: float | None = None, wanted: float | None = None) -> Race:
+        hedges = HedgeBudget(HEDGING)
+        return Race(self._route, PROMPT, budget, HEDGING, hedges, wanted)
 
     @asynccontextmanager
     async def winning(
@@ -223,3 +224,18 @@ async def test_who_has_no_time_left_asks_nobody_else() -> None:
         async for _ in Upstreams(first, second).race(budget=0.0).run():
             pass
     assert not second.asked.is_set()
+
+
+async def test_where_a_budget_runs_out_the_next_one_is_asked_though_nobody_knows_what_is_late() -> (
+    None
+):
+    first, second = Scripted("first"), Scripted("second")
+    second.speak.set()
+    second.end.set()
+    upstreams = Upstreams(first, second, hedge=True)
+    async with (
+        asyncio.timeout(10),
+        aclosing(upstreams.race(wanted=0.2).run()) as responses,
+    ):
+        *_, summary = [response async for response in responses]
+    assert tried(summary) == [("first", "cancelled"), ("second", "ok")]
