@@ -14,7 +14,7 @@ from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.observing.recent import Recent
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.stages.directory import Stages
+from gateway.stages.directory import Abilities, Stages
 from services.runtime import models
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
@@ -93,7 +93,7 @@ class Gateway(Service):
             raise FailedPrecondition(
                 f"ANTIPHON_GATEWAY_END_MODEL: {self._settings.end_model} does not predict the end of a turn"
             )
-        await self._stages.abilities()
+        _warn_of_unknown_routes(self._budgets, await self._stages.abilities())
         port = await self._doors.open()
         log.info("http", port=port, stages=await self._stages.health())
 
@@ -138,6 +138,20 @@ def _publish(budgets: Budgets) -> None:
             metrics.BUDGET.labels(route, share).set(seconds)
     for objective, ratio in budgets.objectives.items():
         metrics.OBJECTIVE.labels(objective).set(ratio)
+
+
+def _warn_of_unknown_routes(budgets: Budgets, abilities: Abilities) -> None:
+    """Tell of budgets that no turn will be held to; where the proxy could not be asked, nobody knows."""
+    if abilities.llm is None:
+        return
+    known = [model.name for model in abilities.llm.models]
+    for route in budgets.routes:
+        if route not in known:
+            log.warning(
+                "budgets for a route that the language model's proxy does not have",
+                route=route,
+                known=known,
+            )
 
 
 def _file(model: str, name: str) -> Path:
