@@ -28,6 +28,7 @@ OTHER = "other"
 REQUEST_ID = "X-Request-Id"
 """Header of an answer that names its trace; OpenAI's clients show it."""
 
+_PARENT = "traceparent"
 LEFT = 499
 """Status for nobody: whoever asked has left."""
 
@@ -120,10 +121,13 @@ def _carried(context: Context) -> Iterator[None]:
 
 
 def _caller(request: web.Request) -> Context:
-    """The trace context that a request brings."""
-    # HTTP knows no case in names of headers; OpenTelemetry does.
-    headers = [(name.lower(), value) for name, value in request.headers.items()]
-    return tracing.extract(headers)
+    """The trace that a request brings.
+
+    Of its ids alone: what strangers put beside them (``tracestate``, ``baggage``) would go on to the stages and to upstreams,
+    and one that finds it too long would seem to have failed.
+    """
+    parent = request.headers.get(_PARENT)
+    return tracing.extract([(_PARENT, parent)] if parent is not None else [])
 
 
 def _tell(span: Span, status: int, broken: AntiphonError | None) -> None:

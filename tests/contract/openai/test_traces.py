@@ -131,7 +131,8 @@ async def test_a_completion_is_one_trace_from_who_asks_to_the_upstream(
         serving_proxy({"name": "scripted", "base_url": upstream.url}) as llm,
         doors(llm=llm) as here,
     ):
-        async with web.post(here.http + COMPLETIONS, json=CHAT, headers=TRACED) as got:
+        headers = {**TRACED, "Tracestate": "a=b", "Baggage": "c=d"}
+        async with web.post(here.http + COMPLETIONS, json=CHAT, headers=headers) as got:
             assert got.headers["X-Request-Id"] == TRACE
         await spans.all_ended()
         [exchange] = upstream.exchanges
@@ -144,6 +145,8 @@ async def test_a_completion_is_one_trace_from_who_asks_to_the_upstream(
     for above, below in pairwise(chain):
         assert is_below(below, above)
     assert exchange.headers["traceparent"] == f"00-{TRACE}-{id_of(chain[-1]):016x}-01"
+    # What a stranger put beside the ids stays outside.
+    assert not {"tracestate", "baggage"} & exchange.headers.keys()
 
 
 async def test_openais_client_shows_the_trace(spans: Spans) -> None:
