@@ -52,7 +52,6 @@ def lines(
     unit: str,
     *queries: Query,
     width: int = 12,
-    height: int = 8,
     most: float | None = None,
 ) -> Panel:
     """Lines over time.
@@ -63,7 +62,6 @@ def lines(
         unit: as Grafana names it.
         queries: one or more series each.
         width: in columns.
-        height: in rows.
         most: the axis reaches up to it at least.
     """
     defaults: dict[str, Any] = {"min": 0}
@@ -76,7 +74,6 @@ def lines(
         queries,
         unit,
         width,
-        height,
         drawn=_LINE,
         defaults=defaults,
         options={"legend": LEGEND, "tooltip": _TOOLTIP},
@@ -90,7 +87,6 @@ def stack(
     unit: str,
     *queries: Query,
     width: int = 12,
-    height: int = 8,
 ) -> Panel:
     """Areas on top of each other over time, the first one lowest."""
     return Panel(
@@ -100,7 +96,6 @@ def stack(
         queries,
         unit,
         width,
-        height,
         drawn={**_LINE, "lineWidth": 1, "fillOpacity": 60, "stacking": _STACKED},
         defaults={"min": 0},
         options={"legend": LEGEND, "tooltip": {**_TOOLTIP, "sort": "none"}},

@@ -14,7 +14,6 @@ def number(
     *queries: Query,
     steps: Sequence[tuple[float | None, str]] = ((None, "text"),),
     width: int = 4,
-    height: int = 4,
     empty: str = "no turns",
     decimals: int | None = None,
 ) -> Panel:
@@ -27,7 +26,6 @@ def number(
         queries: a value each.
         steps: from which value on which colour is shown; None for the lowest.
         width: in columns.
-        height: in rows.
         empty: what is shown where there is no value.
         decimals: digits behind the point; Grafana chooses where it is None.
     """
@@ -48,7 +46,7 @@ def number(
         queries,
         unit,
         width,
-        height,
+        height=4,
         defaults=defaults,
         options={
             "colorMode": "value",

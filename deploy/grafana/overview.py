@@ -142,7 +142,6 @@ _LATENCY = Row(
             Query(quantile("0.95", _SPOKEN, _TURNS), "p95", exemplars=True),
             Query(quantile("0.99", _SPOKEN, _TURNS), "p99"),
             Query(budget("total"), "budget"),
-            height=9,
         ),
         heat(
             "Response latency: every turn",

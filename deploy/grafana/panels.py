@@ -152,10 +152,19 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a heading, from left to right, as many lines as they need."""
+    """Panels under a heading, from left to right, as many lines as they need; the last of a line reaches its end."""
 
     title: str
     panels: Sequence[Panel]
+
+    def lines(self) -> list[list[Panel]]:
+        """The panels that stand beside each other."""
+        lines: list[list[Panel]] = [[]]
+        for panel in self.panels:
+            if sum(other.width for other in lines[-1]) + panel.width > COLUMNS:
+                lines.append([])
+            lines[-1].append(panel)
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +259,16 @@ class Dashboard:
                 "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y},
                 "panels": [],
             }
-            number, y, x, tallest = number + 1, y + 1, 0, 0
-            for panel in row.panels:
-                if x + panel.width > COLUMNS:
-                    x, y, tallest = 0, y + tallest, 0
-                yield panel.json(number, x, y)
-                number, x = number + 1, x + panel.width
-                tallest = max(tallest, panel.height)
-            y += tallest
+            number, y = number + 1, y + 1
+            for line in row.lines():
+                x = 0
+                for panel in line:
+                    made = panel.json(number, x, y)
+                    if panel is line[-1]:
+                        made["gridPos"]["w"] = COLUMNS - x
+                    yield made
+                    number, x = number + 1, x + panel.width
+                y += line[0].height
 
 
 _LINKS = {
