@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from antiphon.cli.parts import PARTS
 from deploy.prometheus import check
 from deploy.prometheus.queries import (
     HERE,
@@ -139,3 +140,19 @@ def test_what_nobody_exports_is_told_with_where_it_is_asked_for() -> None:
     assert check.undocumented(exported, text) == [
         "telemetry.md: says nothing of antiphon_wait_seconds"
     ]
+
+
+def test_targets_are_the_processes_on_the_ports_that_they_take() -> None:
+    wanted = {
+        f"antiphon-{part.name}": dict(part.ports)["metrics_port"]
+        for part in PARTS
+        if "metrics_port" in dict(part.ports)
+    }
+    files = [HERE / "targets.yml", *(HERE / "targets").glob("*.yml")]
+    assert len(files) > 1
+    for path in files:
+        assert {
+            group["labels"]["job"]: int(target.rsplit(":", 1)[1])
+            for group in yaml.safe_load(path.read_text())
+            for target in group["targets"]
+        } == wanted, path
