@@ -17,7 +17,7 @@ from services.runtime.errors import (
     Unauthenticated,
 )
 from services.runtime.logs import get_logger
-from services.runtime.telemetry import metrics
+from services.runtime.telemetry import labels, metrics
 
 if TYPE_CHECKING:
     # The settings name the limits, which are this package's.
@@ -97,6 +97,7 @@ class Access:
         self._keys = _source(settings, self._limits, clock)
         self.open = self._keys is None
         self._usage: dict[str, Usage] = {}
+        labels.at_zero(metrics.ACCESS_REFUSALS)
         _say(settings, self._keys)
 
     def caller(self, request: HasHeaders) -> Caller:

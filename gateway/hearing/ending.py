@@ -15,7 +15,7 @@ import numpy as np
 from gateway.hearing.log_mel import SAMPLES, Floats, log_mel
 from services.runtime import onnx
 from services.runtime.logs import get_logger
-from services.runtime.telemetry import metrics
+from services.runtime.telemetry import labels, metrics
 
 log = get_logger(__name__)
 
@@ -60,6 +60,7 @@ class SmartTurn:
         )
         self._unfinished: list[Future[float]] = []
         self._failing = False
+        labels.at_zero(metrics.END_PREDICTIONS)
 
     @classmethod
     def load(cls, model: Path) -> Self:
