@@ -50,11 +50,11 @@ class Judge:
             return at
         if pause is None or utterance.paused is None:
             return None
-        wait = self._wait(pause)
+        wait, late = self._wait(pause), pause.transcript_at >= at
         if quiet >= wait and pause.due_at is None:
             pause.due_at = at
-            if pause.transcript_at >= at:
-                # It came late: the silence had been long enough before, and the recognizer was waited for.
+            if late:
+                # The silence had been long enough before, and the recognizer was waited for.
                 pause.due_at = max(pause.sound_at or at, at - (quiet - wait))
         if now >= (self.hopeless_at() or math.inf):
             return now
@@ -63,8 +63,10 @@ class Judge:
             self._nothing_to_wait_for(pause) or quiet >= longest
         ):
             return None
-        # Without a draft the answer begins now, and what was waited for was the end of the turn.
-        return at if self._answering.draft is None else pause.due_at
+        if late or self._answering.draft is not None:
+            return pause.due_at
+        # The answer begins now, and what was waited for was the end of the turn.
+        return at
 
     def hopeless(self, aside: Utterance, now: float) -> bool:
         """Whether nothing will become of what somebody says into an answer."""

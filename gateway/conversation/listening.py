@@ -415,8 +415,11 @@ class Listening:
         self._out.append(c.TellCommitted(item, self._memory.before(item), start, ended))
         if failed is None:
             self._out.append(c.FinishTranscribe(utterance.ref))
+        late = pause is not None and pause.transcript_at == now
         stopwatch = Stopwatch(
-            speech_ended_at=min(ended_at, due_at), due_at=due_at, asked_at=now
+            speech_ended_at=min(ended_at, due_at),
+            due_at=due_at,
+            asked_at=due_at if late else now,
         )
         said = Said(utterance.ref, item, utterance.start)
         self._answering.take_turn(said, transcript, failed, stopwatch, now)

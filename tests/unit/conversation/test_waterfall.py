@@ -81,6 +81,20 @@ def test_a_transcript_that_is_late_is_the_recognizers_share_and_not_the_silences
     assert fall.gateway < 0.04
 
 
+def test_a_late_transcript_is_so_from_when_it_was_waited_for_where_nobody_answers_ahead() -> (
+    None
+):
+    talker = Talker(predicting(speculations=0))
+    talker.speak(1.0)
+    talker.hear(PAUSE)
+    talker.sounds(1.0)
+    talker.hear(1.0)
+    fall = answered_at_once(talker)
+    assert fall.endpointing == pytest.approx(0.44, abs=0.04)
+    assert fall.stt == pytest.approx(PAUSE + 1.0 - 0.44, abs=0.08)
+    assert fall.gateway < 0.04
+
+
 def test_a_prediction_that_is_late_is_endpointings_share() -> None:
     talker = Talker(predicting())
     talker.speak(1.0)
