@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from deploy.grafana import pages, panels
 from deploy.grafana.panels import COLUMNS
+from deploy.prometheus import check, queries
 from services.runtime.telemetry import budgets, labels, metrics, tracing
 
 ROOT = Path(__file__).parents[2]
@@ -37,12 +38,6 @@ OF_PROCESSES = {
     "process_resident_memory_bytes",
     "process_start_time_seconds",
 }
-OF_PROMETHEUS = {"up", "ALERTS"}
-OF_TARGETS = {"job", "instance"}
-
-NAME = re.compile(r"\b(antiphon[:_][\w:]+|process_\w+|up|ALERTS)\b(?=\{|\)|\s|\[|$)")
-SELECTED = re.compile(r"\b(\w+)\{([^}]*)\}")
-MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 
 
 def documents() -> list[Json]:
@@ -68,21 +63,7 @@ def expressions() -> set[str]:
     return drawn | noted
 
 
-def recorded() -> set[str]:
-    """What the rules make of metrics."""
-    files = (ROOT / "deploy/prometheus/rules").glob("*.yml")
-    groups = [
-        group for file in files for group in yaml.safe_load(file.read_text())["groups"]
-    ]
-    return {
-        rule["record"]
-        for group in groups
-        for rule in group["rules"]
-        if "record" in rule
-    }
-
-
-def in_range(expression: str) -> str:
+def as_grafana_asks(expression: str) -> str:
     """With a value for each of Grafana's variables."""
     for name, value in (
         ("$__range", "1h"),
@@ -101,48 +82,52 @@ def test_the_committed_files_are_what_the_code_makes() -> None:
     assert committed == pages.every(), "run: python -m deploy.grafana"
 
 
+def exported() -> dict[str, labels.Metric]:
+    """By the name of each series, its metric."""
+    return {
+        name + suffix: metric
+        for name, metric in NAMED.items()
+        for suffix in SUFFIXES[metric.describe()[0].type]
+    }
+
+
+def asked() -> set[queries.Selector]:
+    return set().union(*(queries.selectors(expression) for expression in expressions()))
+
+
 def test_every_metric_that_is_asked_for_is_exported() -> None:
-    exported = OF_PROCESSES | OF_PROMETHEUS | recorded()
-    for name, metric in NAMED.items():
-        exported |= {name + suffix for suffix in SUFFIXES[metric.describe()[0].type]}
-    asked = {name for expression in expressions() for name in NAME.findall(expression)}
-    assert asked - exported == set()
+    known = OF_PROCESSES | check.OF_PROMETHEUS | queries.recorded() | set(exported())
+    assert {selector.name for selector in asked()} - known == set()
 
 
 def test_every_metric_that_is_exported_is_drawn_somewhere() -> None:
-    asked = " ".join(expressions())
-    assert [name for name in NAMED if not re.search(rf"\b{name}(_|\b)", asked)] == []
+    drawn = {selector.name for selector in asked()}
+    families = {id(metric) for name, metric in exported().items() if name in drawn}
+    assert [name for name, metric in NAMED.items() if id(metric) not in families] == []
 
 
 def test_labels_are_those_of_their_metric_and_values_are_of_their_sets() -> None:
-    seen = 0
-    for expression in expressions():
-        for name, inside in SELECTED.findall(expression):
-            found = [
-                metric
-                for family, metric in NAMED.items()
-                if name in {family + s for s in SUFFIXES[metric.describe()[0].type]}
-            ]
-            if not found:
+    held = 0
+    for selector in asked():
+        metric = exported().get(selector.name)
+        if metric is None:
+            continue
+        for label, operator, value in selector.matchers:
+            if label in check.OF_TARGETS:
                 continue
-            sets = labels.OF.get(found[0], {})
-            for label, operator, value in MATCHER.findall(inside):
-                if label in OF_TARGETS:
-                    continue
-                assert label in sets, (name, label)
-                values = value.split("|") if operator.endswith("~") else [value]
-                closed = sets[label]
-                if not isinstance(closed, str):
-                    assert set(values) <= set(closed), (name, label, value)
-                    seen += 1
-    assert seen > 0
+            values = labels.OF[metric][label]
+            if not isinstance(values, labels.AsConfigured):
+                chosen = value.split("|") if operator.endswith("~") else [value]
+                assert set(chosen) <= set(values), (selector, label)
+                held += 1
+    assert held > 0
 
 
 def test_every_query_is_promql(tmp_path: Path) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
     rules = [
-        {"record": f"q{place}", "expr": in_range(expression)}
+        {"record": f"q{place}", "expr": as_grafana_asks(expression)}
         for place, expression in enumerate(sorted(expressions()))
     ]
     assert not [rule for rule in rules if "$" in rule["expr"]]
