@@ -33,7 +33,7 @@ async def lines_of_two_turns(**settings: str) -> list[dict[str, Any]]:
             }
             async with lone_process("gateway", environment) as gateway:
                 async with talking(gateway.address) as talker:
-                    assert (await talker.ask(recording(QUESTIONS[2]))).text
+                    assert (await talker.ask(recording(QUESTIONS[2], end=1.2))).text
                     assert (await talker.write("play the xylophone")).text
                     await talker.finish()
                 gateway.terminate()

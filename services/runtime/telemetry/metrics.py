@@ -48,7 +48,7 @@ ERRORS = Counter(
     ["method", "code"],
 )
 SPANS_LOST = Counter(
-    "antiphon_spans_lost_total", "Spans that the collector could not be given"
+    "antiphon_spans_lost_total", "Spans whose export to the collector failed"
 )
 
 RPC_DURATION = Histogram(
