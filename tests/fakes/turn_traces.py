@@ -121,11 +121,11 @@ class TurnTrace:
         """The waterfall that follows from where spans begin and end, and when their events were."""
         endpointing, playout = self.one("endpointing"), self.one("playout")
         transcribe = self.one("transcribe")
-        (revision,) = {
-            piece.attributes["antiphon.revision"]
+        revision = max(
+            int(str(piece.attributes["antiphon.revision"]))
             for piece in self.all("synthesize")
             if piece.at("first_audio") and piece.at("first_audio")[0] <= playout.start
-        }
+        )
         generate, synthesize = (
             next(
                 piece
