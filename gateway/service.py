@@ -59,7 +59,7 @@ class Gateway(Service):
 
     @cached_property
     def _recent(self) -> Recent:
-        return Recent(self._budgets)
+        return Recent(self._budgets, self._settings.pace())
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the gRPC front, if the settings let anybody in.

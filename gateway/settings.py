@@ -298,6 +298,23 @@ class GatewaySettings(ServiceSettings):
             longest=self.longest_conversation or None,
         )
 
+    def pace(self) -> dict[str, str | float | bool]:
+        """What decides how soon an answer comes, by setting; a client may have asked otherwise."""
+        turns = self.turns()
+        return {
+            "endpointing": turns.endpointing.value,
+            "eagerness": turns.eagerness.value,
+            "min_wait": turns.min_wait,
+            "max_wait": turns.max_wait,
+            "silence": turns.silence,
+            "soft_end": self.soft_end,
+            "speculations": self.speculations,
+            "draft_text": self.draft_text,
+            "prefill": self.prefill,
+            "interrupt": turns.interrupt.value,
+            "lead": self.lead,
+        }
+
     def limits(self) -> Limits:
         """What a key may use whose entry says nothing else."""
         return Limits(

@@ -42,10 +42,16 @@ class Recent:
 
     Args:
         budgets: that turns are held to.
+        settings: those that decide how soon an answer comes, to be told beside the turns.
     """
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(
+        self,
+        budgets: Budgets,
+        settings: Mapping[str, str | float | bool] | None = None,
+    ) -> None:
         self._budgets = budgets
+        self._settings = settings or {}
         self._turns: deque[_Finished] = deque(maxlen=MOST)
         self._lock = threading.Lock()
 
@@ -103,6 +109,7 @@ class Recent:
                 "version": tracing.VERSION,
                 "budgets": dict(self._budgets.shares),
                 "objectives": dict(self._budgets.objectives),
+                "settings": dict(self._settings),
             },
             "turns": [self._turn(turn) for turn in turns],
         }

@@ -59,7 +59,9 @@ async def test_turns_of_a_running_gateway_are_drawn_without_any_backend(
     assert "turn 2  failed in llm: UNAVAILABLE" in drawn.output
     assert "2 turns, 1 failed" in drawn.output
 
-    first, second = json.loads(told.output)["turns"]
+    document = json.loads(told.output)
+    first, second = document["turns"]
+    assert document["gateway"]["settings"]["endpointing"] == "predicted"
     fall = answered.ended.waterfall
     assert first["total"] == pytest.approx(to_seconds(fall.total), abs=1e-3)
     assert first["shares"]["llm"] == pytest.approx(to_seconds(fall.llm), abs=1e-3)
@@ -69,6 +71,7 @@ async def test_turns_of_a_running_gateway_are_drawn_without_any_backend(
     assert page.status == 0, page.errors
     written = (tmp_path / "t.html").read_text(encoding="utf-8")
     assert first["conversation"] in written
+    assert "eagerness" in written
     for output in (drawn.output, told.output, written):
         assert "Paris" not in output
         assert "And now" not in output

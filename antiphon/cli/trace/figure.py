@@ -12,7 +12,7 @@ from antiphon.cli.trace.picture import (
     Picture,
     State,
     amount,
-    drafts_given_up,
+    given_up,
     picture,
 )
 from antiphon.cli.waterfall import STAGES
@@ -79,7 +79,7 @@ def sentence(turn: Turn) -> str:
         words.append(
             f"{amount(turn.saved)} of work ran ahead of the decision and cost nothing."
         )
-    if drafts := drafts_given_up(turn):
+    if drafts := sum(map(given_up, turn.spans)):
         words.append(
             f"{drafts} {'draft was' if drafts == 1 else 'drafts were'} given up."
         )
@@ -223,17 +223,23 @@ def _whole(turn: Turn) -> str:
         ("waited", "waited", turn.total),
         ("answer", "answer", plays[-1].seconds),
     )
-    strip = "".join(
-        f'<i class="{kind}" style="--size:{seconds:.3f}"></i>'
-        for kind, _, seconds in parts
-    )
-    key = "".join(
-        f'<span class="{kind}">{name} {amount(seconds)}</span>'
-        for kind, name, seconds in parts
-    )
-    return (
-        f'<div class="whole" aria-hidden="true">{strip}</div><p class="key">{key}</p>'
-    )
+    length = max(sum(seconds for _, _, seconds in parts), _SOFT)
+    strip, key, at = [], [], 0.0
+    for kind, name, seconds in parts:
+        strip.append(_stretch(kind, at / length, seconds / length))
+        key.append(f'<span class="{kind}">{name} {amount(seconds)}</span>')
+        at += seconds
+    drafts = [draft for draft in turn.spans if given_up(draft)]
+    for draft in drafts:
+        begun = min(max(draft.start, 0.0) / length, 1.0)
+        strip.append(_stretch("draft", begun, min(draft.seconds / length, 1 - begun)))
+    if drafts:
+        key.append('<span class="draft">draft given up</span>')
+    return f'<div class="whole" aria-hidden="true">{"".join(strip)}</div><p class="key">{"".join(key)}</p>'
+
+
+def _stretch(kind: str, at: float, size: float) -> str:
+    return f'<i class="{kind}" style="--from:{at:.4f};--size:{size:.4f}"></i>'
 
 
 def _numbers(turn: Turn) -> str:

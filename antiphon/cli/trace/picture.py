@@ -119,8 +119,8 @@ def picture(turn: Turn) -> Picture:
     origin = _origin(turn)
     counted = _counted(turn, origin)
     lanes = [
-        _lane(turn, span, depth, given_up, origin, counted)
-        for span, depth, given_up in _ordered(turn)
+        _lane(turn, span, depth, in_vain, origin, counted)
+        for span, depth, in_vain in _ordered(turn)
     ]
     latency = turn.total if turn.shares is not None else None
     if latency is not None:
@@ -139,9 +139,11 @@ def picture(turn: Turn) -> Picture:
     return Picture(tuple(lanes), start, max(end, start + 0.001), latency)
 
 
-def drafts_given_up(turn: Turn) -> int:
-    """How many answers were begun for nothing."""
-    return sum(_given_up(span) for span in turn.spans)
+def given_up(span: Span) -> bool:
+    """Whether it is an answer that was begun for nothing."""
+    if span.name != names.SPECULATE_SPAN:
+        return False
+    return span.attributes.get(names.SPECULATION_OUTCOME, USED) != USED
 
 
 def _origin(turn: Turn) -> float:
@@ -163,8 +165,8 @@ def _counted(turn: Turn, origin: float) -> dict[str, tuple[float, float]]:
     share = {name: max(turn.shares.get(name, 0.0), 0.0) for name in STAGES}
     written = [
         span.start - origin
-        for span, _, given_up in _ordered(turn)
-        if span.name == names.GENERATE_SPAN and not given_up
+        for span, _, in_vain in _ordered(turn)
+        if span.name == names.GENERATE_SPAN and not in_vain
     ]
     saved = max(turn.saved or 0.0, 0.0)
     prompt = written[-1] if written else share["endpointing"] - saved + share["stt"]
@@ -200,10 +202,10 @@ def _ordered(turn: Turn) -> Iterable[tuple[Span, int, bool]]:
     }
     for span in spans:
         if span.name == names.SPECULATE_SPAN:
-            yield span, 0, _given_up(span)
+            yield span, 0, given_up(span)
             for child in spans:
                 if _draft_of(child, drafts) is span:
-                    yield child, 1, _given_up(span)
+                    yield child, 1, given_up(span)
         elif _draft_of(span, drafts) is None:
             yield span, 0, False
 
@@ -214,33 +216,27 @@ def _draft_of(span: Span, drafts: Mapping[object, Span]) -> Span | None:
     return drafts.get(span.attributes.get(names.REVISION))
 
 
-def _given_up(span: Span) -> bool:
-    if span.name != names.SPECULATE_SPAN:
-        return False
-    return span.attributes.get(names.SPECULATION_OUTCOME, USED) != USED
-
-
 def _lane(
     turn: Turn,
     span: Span,
     depth: int,
-    given_up: bool,
+    in_vain: bool,
     origin: float,
     counted: Mapping[str, tuple[float, float]],
 ) -> Lane:
     share = _SHARE_OF.get(span.name, "")
-    part = None if given_up else counted.get(share)
+    part = None if in_vain else counted.get(share)
     start, end = span.start - origin, span.start - origin + span.seconds
-    if not counted and not given_up and span.name != names.PLAYOUT_SPAN:
+    if not counted and not in_vain and span.name != names.PLAYOUT_SPAN:
         part = (start, end)
     ahead = 0.0
     if counted and part is not None and share != "endpointing":
         decided = counted["endpointing"][1]
         ahead = max(min(part[1], decided) - part[0], 0.0)
     budget = turn.budgets.get(share)
-    failure = _failure(turn, span, share, given_up)
+    failure = _failure(turn, span, share, in_vain)
     notes = []
-    if given_up:
+    if in_vain:
         state = State.GIVEN_UP
     elif failure:
         state = State.FAILED
@@ -270,9 +266,9 @@ def _lane(
     )
 
 
-def _failure(turn: Turn, span: Span, share: str, given_up: bool) -> str:
+def _failure(turn: Turn, span: Span, share: str, in_vain: bool) -> str:
     """Why it failed, in a word; empty if it did not."""
-    if given_up:
+    if in_vain:
         return ""
     code = str(span.attributes.get(names.RPC_STATUS_CODE, "OK"))
     if code not in _FINE:

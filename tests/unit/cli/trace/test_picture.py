@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.cli.trace.document import Turn
-from antiphon.cli.trace.picture import Lane, State, amount, drafts_given_up, picture
+from antiphon.cli.trace.picture import Lane, State, amount, given_up, picture
 from antiphon.cli.trace.terminal import ASCII, bar
 from tests.fakes import turns
 from tests.fakes.turns import span
@@ -73,8 +73,8 @@ def test_a_draft_has_what_it_was_made_of_below_it() -> None:
     assert {lane.state for lane in lanes[1:6]} == {State.GIVEN_UP}
     assert not any(lane.counted for lane in lanes[1:6])
     assert State.GIVEN_UP not in {lane.state for lane in lanes[6:]}
-    assert drafts_given_up(_read(turns.slow())) == 2
-    assert drafts_given_up(_read(turns.ahead())) == 0
+    assert sum(map(given_up, _read(turns.slow()).spans)) == 2
+    assert not any(map(given_up, _read(turns.ahead()).spans))
 
 
 def test_what_overran_says_by_how_much_and_nothing_else_does() -> None:
