@@ -19,6 +19,7 @@ from tests.fakes.otlp import Receiver, receiving
 from tests.fakes.upstream import says, scripted_upstream
 from tests.microphone import QUESTIONS, recording
 from tests.observability.prometheus import Prometheus, needs_prometheus, prometheus
+from tests.observability.test_dashboards import all_panels, as_grafana_asks
 from tests.stack import stack
 
 pytestmark = [needs_prometheus, pytest.mark.asyncio(loop_scope="session")]
@@ -141,6 +142,18 @@ async def test_rules_dashboards_and_the_page_agree_with_what_is_exported(
     observed: Observed,
 ) -> None:
     assert await asyncio.to_thread(check.check, observed.urls) == []
+
+
+async def test_every_panel_has_something_to_show_after_a_turn(
+    observed: Observed,
+) -> None:
+    # The page of the gateway draws HTTP requests, of which there were none.
+    await observed.prometheus.until_series("rate(antiphon_turns_total[1m]) > 0", 1)
+    for panel in all_panels():
+        asked = [as_grafana_asks(target["expr"]) for target in panel["targets"]]
+        answers = [await observed.prometheus.query(query) for query in asked]
+        idle = "antiphon_http_request" in asked[0]
+        assert any(answers) or idle, (panel["title"], asked)
 
 
 async def test_a_turns_latency_leads_to_its_trace(observed: Observed) -> None:
