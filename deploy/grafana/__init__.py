@@ -1,4 +1,5 @@
 """The dashboards, as code. ``python -m deploy.grafana`` writes ``dashboards/``, which Grafana is provisioned with.
 
-`panels` knows what Grafana's JSON looks like, `queries` what to ask Prometheus; each of the other modules is a page or a few.
+`dashboard` and `panels` know what Grafana's JSON looks like, `curves` and `kinds` how we draw, `queries` what to ask Prometheus;
+each of the other modules is a page or a few.
 """

@@ -1,7 +1,8 @@
 """The page of the gateway."""
 
 from deploy.grafana.curves import lines, rare, stack
-from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.dashboard import Dashboard, Row
+from deploy.grafana.panels import Query
 from deploy.grafana.queries import mean, of, quantile, rate
 from deploy.grafana.stage import calls, errors, now, share, streams
 

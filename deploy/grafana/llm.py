@@ -1,8 +1,9 @@
 """The page of the language model's proxy."""
 
 from deploy.grafana.curves import lines, rare, stack
+from deploy.grafana.dashboard import Dashboard, Row
 from deploy.grafana.kinds import states
-from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.panels import Query
 from deploy.grafana.queries import grown, of, quantile, rate
 from deploy.grafana.stage import calls, errors, now, share, streams
 

@@ -1,8 +1,9 @@
 """The first page: how turns go, where their time goes, and what is wrong."""
 
 from deploy.grafana.curves import WHOLE, lines, rare, stack
+from deploy.grafana.dashboard import Dashboard, Row
 from deploy.grafana.kinds import heat, number, shares
-from deploy.grafana.panels import Dashboard, Panel, Query, Row
+from deploy.grafana.panels import Panel, Query
 from deploy.grafana.queries import (
     RANGE,
     SHARES,

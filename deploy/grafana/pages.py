@@ -3,7 +3,7 @@
 import json
 
 from deploy.grafana import gateway, llm, overview, saturation, speech
-from deploy.grafana.panels import Dashboard
+from deploy.grafana.dashboard import Dashboard
 
 DASHBOARDS: tuple[Dashboard, ...] = (
     overview.OVERVIEW,

@@ -1,4 +1,4 @@
-"""What Grafana's JSON looks like: a dashboard is rows of panels, a panel is queries and how they are drawn.
+"""What Grafana's JSON of a panel looks like: queries, and how they are drawn.
 
 Plain dictionaries in Grafana's classic model, which its versions from 11 on read; the field names are Grafana's own.
 """
@@ -10,9 +10,6 @@ from typing import Any
 
 Json = dict[str, Any]
 
-COLUMNS = 24
-"""Of Grafana's grid."""
-
 COLOURS = {
     "endpointing": "#8f8777",
     "stt": "#6cb0f6",
@@ -23,7 +20,6 @@ COLOURS = {
     "answered": "#4bcaaf",
     "used": "#4bcaaf",
     "ok": "#4bcaaf",
-    "OK": "#4bcaaf",
     "failed": "#ff6170",
     "interrupted": "#e2a93f",
 }
@@ -37,8 +33,17 @@ LEGEND = {
 }
 """Beside the names, the last values."""
 
+PAGES = {
+    "endpointing": "antiphon-gateway",
+    "stt": "antiphon-stt",
+    "llm": "antiphon-llm",
+    "tts": "antiphon-tts",
+    "gateway": "antiphon-gateway",
+}
+"""Where a click on a share leads."""
+
 _LABEL_ALONE = re.compile(r"\{\{\w+\}\}")
-_DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Query:
         """As Grafana has it."""
         form = "heatmap" if self.buckets else "time_series"
         return {
-            "datasource": _DATASOURCE,
+            "datasource": DATASOURCE,
             "editorMode": "code",
             "exemplar": self.exemplars,
             "expr": self.expression,
@@ -114,7 +119,7 @@ class Panel:
             "type": self.kind,
             "title": self.title,
             "description": self.about,
-            "datasource": _DATASOURCE,
+            "datasource": DATASOURCE,
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "fieldConfig": {
                 "defaults": {
@@ -141,164 +146,12 @@ class Panel:
             if any_name or name in legends:
                 yield {
                     "matcher": {"id": "byName", "options": name},
-                    "properties": [
-                        {
-                            "id": "color",
-                            "value": {"mode": "fixed", "fixedColor": colour},
-                        }
-                    ],
+                    "properties": list(_looks(name, colour)),
                 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Panels under a heading, from left to right, as many lines as they need; the last of a line reaches its end."""
-
-    title: str
-    panels: Sequence[Panel]
-
-    def lines(self) -> list[list[Panel]]:
-        """The panels that stand beside each other."""
-        lines: list[list[Panel]] = [[]]
-        for panel in self.panels:
-            if sum(other.width for other in lines[-1]) + panel.width > COLUMNS:
-                lines.append([])
-            lines[-1].append(panel)
-        return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Dashboard:
-    """One page.
-
-    Attributes:
-        uid: its address, and the name of its file.
-        title: what it is called in Grafana.
-        about: what it is for.
-        job: which processes ``$instance`` chooses from; without ``antiphon-``, may be a pattern.
-        rows: from top to bottom.
-        choices: further variables, each with a name, a label, values and the one that is chosen at first.
-    """
-
-    uid: str
-    title: str
-    about: str
-    job: str
-    rows: Sequence[Row]
-    choices: Sequence[tuple[str, str, tuple[str, ...], str]] = ()
-
-    def json(self) -> Json:
-        """As Grafana has it."""
-        return {
-            "uid": self.uid,
-            "title": self.title,
-            "description": self.about,
-            "tags": ["antiphon"],
-            "schemaVersion": 41,
-            "editable": True,
-            "graphTooltip": 1,
-            "refresh": "30s",
-            "time": {"from": "now-1h", "to": "now"},
-            "timezone": "browser",
-            "links": [_LINKS],
-            "annotations": {"list": list(_ANNOTATIONS)},
-            "templating": {"list": list(self._variables())},
-            "panels": list(self._placed()),
-        }
-
-    def _variables(self) -> Iterator[Json]:
-        yield {
-            "name": "datasource",
-            "label": "Prometheus",
-            "type": "datasource",
-            "query": "prometheus",
-            "refresh": 1,
-        }
-        question = f'label_values(up{{job=~"antiphon-{self.job}"}}, instance)'
-        yield {
-            "name": "instance",
-            "label": "Replica",
-            "type": "query",
-            "datasource": _DATASOURCE,
-            "definition": question,
-            "query": {"query": question, "refId": "instances"},
-            "refresh": 2,
-            "sort": 1,
-            "multi": True,
-            "includeAll": True,
-            "allValue": ".*",
-            "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
-        }
-        window = (
-            "window",
-            "Each point looks back",
-            ("1m", "5m", "15m", "1h", "6h"),
-            "5m",
-        )
-        for name, label, values, chosen in (window, *self.choices):
-            yield {
-                "name": name,
-                "label": label,
-                "type": "custom",
-                "query": ",".join(values),
-                "current": {"selected": True, "text": chosen, "value": chosen},
-                "options": [
-                    {"selected": value == chosen, "text": value, "value": value}
-                    for value in values
-                ],
-            }
-
-    def _placed(self) -> Iterator[Json]:
-        number, y = 1, 0
-        for row in self.rows:
-            yield {
-                "id": number,
-                "type": "row",
-                "title": row.title,
-                "collapsed": False,
-                "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y},
-                "panels": [],
-            }
-            number, y = number + 1, y + 1
-            for line in row.lines():
-                x = 0
-                for panel in line:
-                    made = panel.json(number, x, y)
-                    if panel is line[-1]:
-                        made["gridPos"]["w"] = COLUMNS - x
-                    yield made
-                    number, x = number + 1, x + panel.width
-                y += line[0].height
-
-
-_LINKS = {
-    "title": "Antiphon",
-    "type": "dashboards",
-    "tags": ["antiphon"],
-    "asDropdown": False,
-    "includeVars": False,
-    "keepTime": True,
-    "targetBlank": False,
-}
-_ANNOTATIONS = (
-    {
-        "name": "Alerts firing",
-        "datasource": _DATASOURCE,
-        "enable": True,
-        "expr": 'ALERTS{alertname=~"Antiphon.*",alertstate="firing"}',
-        "iconColor": "red",
-        "titleFormat": "{{alertname}}",
-        "textFormat": "{{stage}} {{upstream}} {{instance}}",
-        "step": "30s",
-    },
-    {
-        "name": "Processes started",
-        "datasource": _DATASOURCE,
-        "enable": True,
-        "expr": 'process_start_time_seconds{job=~"antiphon-.*"} * 1000',
-        "iconColor": "blue",
-        "titleFormat": "{{job}} started",
-        "textFormat": "{{instance}}",
-        "useValueForTime": True,
-    },
-)
+def _looks(name: str, colour: str) -> Iterator[Json]:
+    yield {"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}
+    if name in PAGES:
+        url = f"/d/{PAGES[name]}?${{__url_time_range}}"
+        yield {"id": "links", "value": [{"title": f"What {name} did", "url": url}]}

@@ -1,8 +1,9 @@
 """The page that tells what is nearly full, all processes side by side."""
 
 from deploy.grafana.curves import lines, stack
+from deploy.grafana.dashboard import Dashboard, Row
 from deploy.grafana.kinds import table
-from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.panels import Query
 from deploy.grafana.queries import of, quantile, rate
 
 _ALL = of(".*")

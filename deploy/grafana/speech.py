@@ -1,7 +1,8 @@
 """The pages of speech to text and of text to speech."""
 
 from deploy.grafana.curves import lines, stack
-from deploy.grafana.panels import Dashboard, Query, Row
+from deploy.grafana.dashboard import Dashboard, Row
+from deploy.grafana.panels import Query
 from deploy.grafana.queries import of, quantile, rate
 from deploy.grafana.stage import batches, calls, errors, now, share, streams
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from deploy.grafana.curves import lines, rare, stack
+from deploy.grafana.dashboard import Row
 from deploy.grafana.kinds import number
-from deploy.grafana.panels import Panel, Query, Row
+from deploy.grafana.panels import Panel, Query
 from deploy.grafana.queries import budget, mean, of, quantile, rate
 
 _GOOD, _POOR, _BAD = "#4bcaaf", "#e2a93f", "#ff6170"

@@ -13,7 +13,7 @@ import yaml
 from opentelemetry.sdk.trace import TracerProvider
 
 from deploy.grafana import pages, panels
-from deploy.grafana.panels import COLUMNS
+from deploy.grafana.dashboard import COLUMNS
 from deploy.prometheus import check, queries
 from services.runtime.telemetry import budgets, labels, metrics, tracing
 
@@ -219,7 +219,12 @@ def test_variables_of_all_queries_are_there() -> None:
         there = {variable["name"] for variable in document["templating"]["list"]}
         used = set(re.findall(r"\$\{?(\w+)", json.dumps(document["panels"])))
         assert {"datasource", "instance"} <= there
-        assert used - there <= {"__range"}
+        assert used - there <= {"__range", "__url_time_range"}
+
+
+def test_a_click_on_a_share_leads_to_a_page_that_there_is() -> None:
+    assert set(panels.PAGES) == set(labels.SHARES)
+    assert {f"{uid}.json" for uid in panels.PAGES.values()} <= set(pages.every())
 
 
 def test_what_leads_to_a_trace_is_called_as_exemplars_call_it() -> None:
