@@ -7,6 +7,7 @@ from antiphon.v1.conversation_pb2_grpc import ConversationServicer
 from gateway.access import Access, Meter
 from gateway.access.access import no_secrets
 from gateway.fronts.grpc import Context, GrpcFront
+from services.runtime.rpc import untraced
 
 KEY_METADATA = "authorization"
 """Metadata that a key comes in: ``Bearer KEY``, as over HTTP."""
@@ -24,6 +25,7 @@ class GrpcGate(ConversationServicer):
         self._front = front
         self._access = access
 
+    @untraced
     async def Converse(self, requests: Any, context: Any) -> None:  # type: ignore[override]
         """Hold one conversation, if the caller may.
 

@@ -18,6 +18,7 @@ from services.runtime.keys import hashed
 from tests.fakes.certificates import make
 from tests.fakes.doors import doors
 from tests.fakes.hearing import silence, speech
+from tests.fakes.spans import recorded
 
 KEY = "ak_kitchen"
 KEYS = {"api_keys": f"kitchen:{hashed(KEY)}"}
@@ -45,6 +46,18 @@ async def test_a_known_key_holds_a_conversation() -> None:
         kinds = await talk(client)
     assert "UserTranscript" in kinds
     assert kinds[-1] == "ConversationEnded"
+
+
+async def test_a_conversation_behind_the_gate_has_no_span_that_lasts_as_long() -> None:
+    with recorded() as spans:
+        async with (
+            doors(**KEYS) as open_doors,
+            connect(Address(open_doors.grpc, KEY)) as client,
+        ):
+            await talk(client)
+        await spans.all_ended()
+    assert spans.named("conversation") and spans.named("turn")
+    assert not [each.name for each in spans if each.name.endswith("/Converse")]
 
 
 @pytest.mark.parametrize("key", ["", "ak_other", hashed(KEY)])
