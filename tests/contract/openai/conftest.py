@@ -1,6 +1,6 @@
 """The HTTP neighbours on a real port, before scripted stages, asked by OpenAI's own client."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from openai import AsyncOpenAI
+from opentelemetry.sdk.trace import ReadableSpan
+from prometheus_client import REGISTRY
 
 from gateway.fronts import http_telemetry
 from gateway.fronts.openai.errors import errors_as_json
@@ -15,6 +17,7 @@ from gateway.fronts.openai.neighbours import Neighbours
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from tests.fakes.hearing import LoudnessVoice
+from tests.fakes.spans import Spans, recorded
 from tests.fakes.stages import Script, serving
 
 
@@ -77,3 +80,21 @@ async def start(
 async def running() -> AsyncIterator[Running]:
     async with start() as neighbours:
         yield neighbours
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    with recorded() as found:
+        yield found
+
+
+def counted(route: str, code: str) -> float:
+    """Requests that the metric has of a route and a code."""
+    name = "antiphon_http_request_duration_seconds_count"
+    return REGISTRY.get_sample_value(name, {"route": route, "code": code}) or 0
+
+
+async def ended(spans: Spans, name: str) -> ReadableSpan:
+    """The only span of a name, once nothing is open any more."""
+    await spans.all_ended()
+    return spans.one(name)

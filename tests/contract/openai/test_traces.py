@@ -1,7 +1,7 @@
 """An HTTP request is one trace, from whoever asks to the upstream, and its answer says which."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -9,20 +9,19 @@ from typing import Any
 import aiohttp
 import pytest
 from openai import AsyncOpenAI
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
-from prometheus_client import REGISTRY
 
 from services.runtime.errors import EngineError, Full
-from services.runtime.telemetry import metrics, names
+from services.runtime.telemetry import names
+from tests.contract.openai.conftest import counted, ended
 from tests.fakes.doors import doors
 from tests.fakes.hearing import silence, speech
 from tests.fakes.recordings import as_wav
 from tests.fakes.running_llm import serving_proxy
-from tests.fakes.spans import Spans, id_of, is_below, recorded, told, trace_of
+from tests.fakes.spans import Spans, id_of, is_below, told, trace_of
 from tests.fakes.stages import Script
 from tests.fakes.upstream import scripted_upstream
-from tests.fakes.visitors import CHAT, KEYS, upgrade
+from tests.fakes.visitors import CHAT
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -60,30 +59,6 @@ WORK: list[tuple[str, Callable[[], dict[str, Any]], str, str]] = [
         "antiphon.v1.SpeechToText/Transcribe",
     ),
 ]
-
-
-@pytest.fixture
-def spans() -> Iterator[Spans]:
-    with recorded() as found:
-        yield found
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-def counted(route: str, code: str) -> float:
-    """Requests that the metric has of a route and a code."""
-    name = "antiphon_http_request_duration_seconds_count"
-    return REGISTRY.get_sample_value(name, {"route": route, "code": code}) or 0
-
-
-async def ended(spans: Spans, name: str) -> ReadableSpan:
-    """The only span of a name, once nothing is open any more."""
-    await spans.all_ended()
-    return spans.one(name)
 
 
 @pytest.mark.parametrize(
@@ -248,79 +223,6 @@ async def test_a_client_that_leaves_has_nothing_fail(spans: Spans) -> None:
     assert counted(COMPLETIONS, "499") == before + 1
 
 
-async def test_who_has_no_key_is_counted_and_no_fault_of_ours(
-    spans: Spans, web: aiohttp.ClientSession
-) -> None:
-    before = counted("/v1/models", "401")
-    async with doors(**KEYS) as here:
-        async with web.get(f"{here.http}/v1/models") as got:
-            assert got.headers["X-Request-Id"]
-        request = await ended(spans, "GET /v1/models")
-    assert told(request)[names.HTTP_STATUS_CODE] == 401
-    assert request.status.status_code is StatusCode.UNSET
-    assert counted("/v1/models", "401") == before + 1
-
-
-async def test_a_page_of_another_site_may_read_the_requests_id(
-    web: aiohttp.ClientSession,
-) -> None:
-    origin = "https://elsewhere.example"
-    async with (
-        doors(origins=origin) as here,
-        web.get(f"{here.http}/v1/models", headers={"Origin": origin}) as got,
-    ):
-        assert "X-Request-Id" in got.headers["Access-Control-Expose-Headers"]
-
-
-async def test_what_a_path_names_is_in_no_route(
-    spans: Spans, web: aiohttp.ClientSession
-) -> None:
-    route = "/v1/models/{id}"
-    before = counted(route, "404")
-    async with doors() as here:
-        async with web.get(f"{here.http}/v1/models/some/name") as got:
-            assert got.status == 404
-        request = await ended(spans, f"GET {route}")
-    assert told(request)[names.HTTP_ROUTE] == route
-    assert "some" not in request.to_json()
-    assert counted(route, "404") == before + 1
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "code"),
-    [
-        ("GET", "/v1/embeddings", "404"),
-        ("GET", "/wp-login.php", "404"),
-        ("PUT", "/v1/models", "405"),
-    ],
-)
-async def test_what_there_is_not_is_counted_together_and_not_traced(
-    method: str, path: str, code: str, spans: Spans, web: aiohttp.ClientSession
-) -> None:
-    before = counted("other", code)
-    async with doors() as here, web.request(method, here.http + path) as got:
-        assert str(got.status) == code
-        assert "X-Request-Id" not in got.headers
-    assert counted("other", code) == before + 1
-    assert _http(spans) == []
-
-
-async def test_conversations_pages_and_probes_are_no_requests(
-    spans: Spans, web: aiohttp.ClientSession
-) -> None:
-    before = _routes()
-    async with doors() as here:
-        for path in ("/", "/docs", "/healthz", "/readyz"):
-            async with web.get(here.http + path) as got:
-                assert got.status == 200
-        address = f"{here.http}/v1/realtime"
-        async with web.get(address, headers=upgrade()) as got:
-            assert got.status == 101
-            got.close()
-    assert _routes() == before
-    assert _http(spans) == []
-
-
 async def test_a_conversation_is_below_the_span_of_who_opened_it(
     spans: Spans, web: aiohttp.ClientSession
 ) -> None:
@@ -331,34 +233,3 @@ async def test_a_conversation_is_below_the_span_of_who_opened_it(
         conversation = await ended(spans, names.CONVERSATION_SPAN)
     assert f"{trace_of(conversation):032x}" == TRACE
     assert conversation.parent and f"{conversation.parent.span_id:016x}" == CALLER
-
-
-async def test_a_request_leads_to_its_trace(
-    spans: Spans, web: aiohttp.ClientSession
-) -> None:
-    async with doors() as here:
-        async with web.get(f"{here.http}/v1/audio/voices") as got:
-            id = got.headers["X-Request-Id"]
-        await ended(spans, "GET /v1/audio/voices")
-    assert {"trace_id": id} in [
-        sample.exemplar.labels
-        for family in metrics.HTTP_REQUESTS.collect()
-        for sample in family.samples
-        if sample.labels["route"] == "/v1/audio/voices" and sample.exemplar
-    ]
-
-
-def _http(spans: Spans) -> list[str]:
-    """Names of the spans of HTTP requests, open ones too."""
-    every = [*spans, *spans.open.values()]
-    return [span.name for span in every if names.HTTP_METHOD in told(span)]
-
-
-def _routes() -> dict[tuple[str, str], float]:
-    """Requests of each route and code."""
-    return {
-        (sample.labels["route"], sample.labels["code"]): sample.value
-        for family in metrics.HTTP_REQUESTS.collect()
-        for sample in family.samples
-        if sample.name.endswith("_count")
-    }
