@@ -14,10 +14,12 @@ from antiphon.v1.audio_pb2 import (
 )
 from antiphon.v1.stage_pb2 import TurnRef
 from antiphon.v1.tts_pb2 import ReferenceAudio
-from services.runtime.errors import InvalidArgument
-from services.runtime.logs import bound_contextvars
+from services.runtime.errors import EngineError, InvalidArgument
+from services.runtime.logs import bound_contextvars, get_logger
 from services.runtime.telemetry import names
 from services.runtime.units import PCM_BYTES
+
+log = get_logger(__name__)
 
 LEAST_RATE, GREATEST_RATE = 8_000, 48_000
 """Hz."""
@@ -168,6 +170,8 @@ def read_budget(metadata: Iterable[tuple[str, str | bytes]]) -> float | None:
 def working_for(turn: TurnRef, engine: str = "") -> Iterator[None]:
     """Name the turn on this RPC's span and in its logs.
 
+    An engine works for many at once, and what it logs names nobody: whose work failed with it is logged here.
+
     Args:
         turn: as the caller named it; it may be none.
         engine: that does the work; empty where there is none.
@@ -175,16 +179,19 @@ def working_for(turn: TurnRef, engine: str = "") -> Iterator[None]:
     span = trace.get_current_span()
     if engine:
         span.set_attribute(names.ENGINE, engine)
-    if not turn.conversation_id:
-        yield
-        return
-    attributes: dict[str, str | int] = {
-        names.CONVERSATION_ID: turn.conversation_id,
-        names.TURN: turn.turn,
-        names.REVISION: turn.revision,
-    }
-    span.set_attributes(attributes)
-    with bound_contextvars(
-        conversation=turn.conversation_id, turn=turn.turn, revision=turn.revision
-    ):
-        yield
+    known: dict[str, str | int] = {}
+    if turn.conversation_id:
+        known = {
+            "conversation": turn.conversation_id,
+            "turn": turn.turn,
+            "revision": turn.revision,
+        }
+        span.set_attribute(names.CONVERSATION_ID, turn.conversation_id)
+        span.set_attribute(names.TURN, turn.turn)
+        span.set_attribute(names.REVISION, turn.revision)
+    with bound_contextvars(**known):
+        try:
+            yield
+        except EngineError as error:
+            log.error("work failed", engine=engine, reason=error.message)
+            raise
