@@ -5,6 +5,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
+from services.runtime.contract import budget_metadata
+from services.runtime.errors import InvalidArgument
 from tests.fakes.running_llm import (
     Serve,
     asking,
@@ -39,6 +41,23 @@ async def test_the_hedge_wins_over_a_late_upstream_whose_connection_is_closed(
     assert tried(responses) == [("first", "cancelled"), ("second", "ok")]
     assert responses[-1].summary.upstream == "second"
     assert hedges("won") == before + 1
+
+
+async def test_what_a_turn_has_left_makes_an_upstream_late_of_which_nothing_is_known(
+    serve_both: Serve, upstream: ScriptedUpstream
+) -> None:
+    upstream.answers.append(SLOW)
+    async with serve_both() as stub:
+        responses = await reply(stub, metadata=(budget_metadata(0.2),))
+        await left(upstream.exchanges[0])
+    assert tried(responses) == [("first", "cancelled"), ("second", "ok")]
+
+
+async def test_a_budget_that_is_no_number_is_refused(serve_both: Serve) -> None:
+    async with serve_both() as stub:
+        error = await failure(stub, metadata=(("antiphon-budget", "soon"),))
+    assert isinstance(error, InvalidArgument)
+    assert "antiphon-budget" in error.message
 
 
 async def test_the_loser_is_let_go_while_the_winner_still_writes(
