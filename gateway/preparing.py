@@ -13,6 +13,8 @@ from gateway.stages.directory import Stages
 from gateway.stages.llm import to_messages
 from services.runtime.errors import InvalidArgument, from_rpc_error
 from services.runtime.logs import get_logger
+from services.runtime.telemetry import tracing
+from services.runtime.words import Words
 
 log = get_logger(__name__)
 
@@ -68,13 +70,21 @@ class Preparing:
             model=options.model,
         )
         try:
-            await self._stages.llm.Prepare(request, timeout=options.policy.llm_timeout)
+            # No turn's: it is read for whichever comes next, and its spans hang below the conversation's.
+            await self._stages.llm.Prepare(
+                request,
+                timeout=options.policy.llm_timeout,
+                metadata=tracing.inject(),
+            )
         except grpc.aio.AioRpcError as error:
             problem = from_rpc_error(error, "llm")
             if isinstance(problem, InvalidArgument) and asked.opening:
                 self._deliver(c.Refuse(f"config.{problem.field}", problem.problem))
             else:
+                # What is said about a bad request may repeat the user's words.
+                bad_request = isinstance(problem, InvalidArgument)
+                reason = str(problem)
                 log.warning(
                     "the prompt was not prepared; the first answer may be slow",
-                    reason=str(problem),
+                    reason=Words(reason) if bad_request else reason,
                 )
