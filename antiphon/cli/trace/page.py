@@ -88,10 +88,10 @@ def _lead(summed: Summary) -> str:
     worst = summed.worst
     if worst is None:
         return ""
-    most = f"{amount(worst.most)} of its {amount(worst.budget)} at most"
+    most = f"{amount(worst.most)} of {amount(worst.budget)}"
     if not worst.over:
         return f"Nearest to its budget came {worst.share}: {most}."
-    return f"Most often over its budget was {worst.share}: in {_turns(worst.over)}, {most}."
+    return f"Most often over its budget was {worst.share}: in {_turns(worst.over)}, at worst {most}."
 
 
 def _figures(summed: Summary, gateway: Gateway) -> str:

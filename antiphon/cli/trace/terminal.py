@@ -104,7 +104,7 @@ def summary_drawing(
         )
     if (worst := summed.worst) is not None:
         how = f"over budget in {_turns(worst.over)}, " if worst.over else ""
-        most = f"at most {amount(worst.most)} of {amount(worst.budget)}"
+        most = f"at worst {amount(worst.most)} of {amount(worst.budget)}"
         lines.append(
             Text(
                 f"  worst share    {worst.share}: {how}{most}",

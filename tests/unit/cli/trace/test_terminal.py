@@ -153,7 +153,7 @@ def test_the_summary_says_what_turns_have_in_common() -> None:
         "3 turns, 1 failed",
         "  within budget  1 of 2 (50%, meant to be 95%)",
         "  latency        p50 600 ms, p95 1.75 s",
-        "  worst share    llm: over budget in 1 turn, at most 1.10 s of 750 ms",
+        "  worst share    llm: over budget in 1 turn, at worst 1.10 s of 750 ms",
         "█ counts in the latency  ░ the same, ahead of the decision",
         "─ open, does not count  ┄ draft given up  ┃ budget",
     ]
