@@ -137,6 +137,23 @@ async def test_turns_are_linked_to_their_conversation_whose_own_span_is_short(
     )
 
 
+async def test_what_is_read_ahead_hangs_below_the_conversation(
+    script: Script, spans: Spans
+) -> None:
+    script.prepares = True
+    async with serving(script) as stages, running(stages) as gateway:
+        client = await Client.open(gateway)
+        # Once an answer is there, what is prepared at the beginning has been.
+        await client.send(text={"text": "Hello.", "respond": True})
+        await client.until("turn_ended")
+        await hang_up(client)
+    await spans.all_ended()
+    below = spans.below(spans.one("conversation"))
+    prepared = spans.named("antiphon.v1.LanguageModel/Prepare")
+    assert prepared and len(prepared) == len(script.prepared)
+    assert [each for each in prepared if each not in below] == []
+
+
 async def test_the_model_is_named_and_its_tokens_are_told(
     gateway: RunningGateway, spans: Spans
 ) -> None:

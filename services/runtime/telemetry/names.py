@@ -53,7 +53,7 @@ class Event(Name):
 CONVERSATION_SPAN = SpanName(
     "conversation",
     "root, or below the span of the client",
-    "the moment at which a conversation opens; all of its turns are linked to it",
+    "the moment at which a conversation opens; all of its turns are linked to it, and prompts are read ahead below it",
 )
 TURN_SPAN = SpanName(
     "turn",
