@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.grafana.panels import LEGEND, Panel, Query
+from deploy.grafana.panels import BAD, LEGEND, Panel, Query
 
 LIMITS = ("budget", "alert")
 """Legends that begin so are dashed lines: what something may take, or where somebody is told."""
@@ -26,7 +26,7 @@ _STACKED = {"mode": "normal", "group": "A"}
 _DASHED = {
     "matcher": {"id": "byRegexp", "options": f"/^({'|'.join(LIMITS)})/"},
     "properties": [
-        {"id": "color", "value": {"mode": "fixed", "fixedColor": "#ff6170"}},
+        {"id": "color", "value": {"mode": "fixed", "fixedColor": BAD}},
         {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
         {"id": "custom.lineWidth", "value": 2},
         {"id": "custom.fillOpacity", "value": 0},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy.grafana.panels import LEGEND, Json, Panel, Query
+from deploy.grafana.panels import BAD, LEGEND, Json, Panel, Query
 from deploy.grafana.queries import SHARES
 
 
@@ -50,7 +50,7 @@ def number(
         defaults=defaults,
         options={
             "colorMode": "value",
-            "graphMode": "area" if len(queries) == 1 else "none",
+            "graphMode": "none" if any(query.once for query in queries) else "area",
             "justifyMode": "auto",
             "orientation": "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
@@ -80,7 +80,7 @@ def heat(title: str, about: str, query: Query, width: int = 12) -> Panel:
                 "steps": 64,
                 "reverse": False,
             },
-            "exemplars": {"color": "#ff6170"},
+            "exemplars": {"color": BAD},
             "filterValues": {"le": 1e-9},
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},

@@ -3,7 +3,7 @@
 from deploy.grafana.curves import lines, rare, stack
 from deploy.grafana.dashboard import Dashboard, Row
 from deploy.grafana.kinds import states
-from deploy.grafana.panels import Query
+from deploy.grafana.panels import BAD, GOOD, POOR, Query
 from deploy.grafana.queries import grown, of, quantile, rate
 from deploy.grafana.stage import calls, errors, now, share, streams
 
@@ -11,9 +11,9 @@ _MINE = of("llm")
 _FAILED = of("llm", 'outcome!~"ok|cancelled|skipped"')
 _FIRST = "antiphon_first_token_seconds"
 _CIRCUIT = {
-    0: ("asked", "#4bcaaf"),
-    1: ("probed", "#e2a93f"),
-    2: ("left alone", "#ff6170"),
+    0: ("asked", GOOD),
+    1: ("probed", POOR),
+    2: ("left alone", BAD),
 }
 
 LLM = Dashboard(

@@ -3,7 +3,7 @@
 from deploy.grafana.curves import WHOLE, lines, rare, stack
 from deploy.grafana.dashboard import Dashboard, Row
 from deploy.grafana.kinds import heat, number, shares
-from deploy.grafana.panels import Panel, Query
+from deploy.grafana.panels import BAD, GOOD, POOR, Panel, Query
 from deploy.grafana.queries import (
     RANGE,
     SHARES,
@@ -21,8 +21,7 @@ from deploy.grafana.queries import (
 )
 
 _TURNS = of("gateway")
-_GOOD, _POOR, _BAD = "#4bcaaf", "#e2a93f", "#ff6170"
-_LEFT = ((None, _BAD), (0.0, _POOR), (0.25, _GOOD))
+_LEFT = ((None, BAD), (0.0, POOR), (0.25, GOOD))
 _SPOKEN = "antiphon_response_latency_seconds"
 _SHARE = "antiphon_turn_stage_seconds"
 
@@ -62,10 +61,10 @@ _NOW = Row(
         number(
             "Turns within budget",
             "Spoken answers whose response latency kept to the budget of the whole turn, within the time shown; "
-            "beside it what is aimed at. Below it: see which share is over, further down.",
+            "beside it what is aimed at. Where it falls short, the overruns further down say which share did it.",
             "percentunit",
-            Query(kept("within_budget", RANGE), "within budget"),
-            Query(objective("within_budget"), "objective"),
+            Query(kept("within_budget", RANGE), "within budget", once=True),
+            Query(objective("within_budget"), "objective", once=True),
             decimals=1,
         ),
         number(
@@ -73,7 +72,7 @@ _NOW = Row(
             "How much of the turns that may be late within the time shown has not been used. "
             "At 0 as many were late as the objective allows.",
             "percentunit",
-            Query(left("within_budget", RANGE), "left"),
+            Query(left("within_budget", RANGE), "left", once=True),
             steps=_LEFT,
             decimals=0,
         ),
@@ -81,15 +80,15 @@ _NOW = Row(
             "Turns answered",
             "Turns that did not fail, within the time shown; beside it what is aimed at.",
             "percentunit",
-            Query(kept("answered", RANGE), "answered"),
-            Query(objective("answered"), "objective"),
+            Query(kept("answered", RANGE), "answered", once=True),
+            Query(objective("answered"), "objective", once=True),
             decimals=1,
         ),
         number(
             "Failures: error budget left",
             "How much of the turns that may fail within the time shown has not been used.",
             "percentunit",
-            Query(left("answered", RANGE), "left"),
+            Query(left("answered", RANGE), "left", once=True),
             steps=_LEFT,
             decimals=0,
         ),
@@ -101,14 +100,14 @@ _NOW = Row(
                 'count(ALERTS{alertname=~"Antiphon.*",alertstate="firing"}) or vector(0)',
                 "firing",
             ),
-            steps=((None, _GOOD), (1.0, _BAD)),
+            steps=((None, GOOD), (1.0, BAD)),
         ),
         number(
             "Processes that do not answer",
             "Targets whose /metrics could not be read just now.",
             "short",
             Query('count(up{job=~"antiphon-.*"} == 0) or vector(0)', "down"),
-            steps=((None, _GOOD), (1.0, _BAD)),
+            steps=((None, GOOD), (1.0, BAD)),
         ),
         _burning(
             "Burn rate: late turns",
@@ -151,7 +150,7 @@ _LATENCY = Row(
                 grown(f"{_SPOKEN}_bucket", _TURNS, "le"),
                 "{{le}}",
                 exemplars=True,
-                buckets=True,
+                form="heatmap",
             ),
         ),
     ],
@@ -164,7 +163,7 @@ _WATERFALL = Row(
             "Waterfall by percentile",
             "Each share's percentile within the time shown, end to end. A turn that is slow in one share need not be slow "
             "in the next, so a bar is longer than the same percentile of response latency.",
-            Query(_percentiles(), once=True),
+            Query(_percentiles(), once=True, form="table"),
         ),
         stack(
             "Waterfall at $quantile, over time",

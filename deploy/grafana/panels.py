@@ -10,18 +10,20 @@ from typing import Any
 
 Json = dict[str, Any]
 
+GOOD, POOR, BAD = "#4bcaaf", "#e2a93f", "#ff6170"
+
 COLOURS = {
     "endpointing": "#8f8777",
     "stt": "#6cb0f6",
     "llm": "#ba98f5",
     "tts": "#4bcaaf",
     "gateway": "#e2a93f",
-    "total": "#ff6170",
-    "answered": "#4bcaaf",
-    "used": "#4bcaaf",
-    "ok": "#4bcaaf",
-    "failed": "#ff6170",
-    "interrupted": "#e2a93f",
+    "total": BAD,
+    "answered": GOOD,
+    "used": GOOD,
+    "ok": GOOD,
+    "failed": BAD,
+    "interrupted": POOR,
 }
 """Of what has the same name on every page; the shares' are those of the web page's waterfall."""
 
@@ -54,25 +56,24 @@ class Query:
         expression: PromQL.
         legend: name of each series; ``{{label}}`` stands for a label's value.
         exemplars: whether traces are drawn along with it.
-        once: ask for now alone, as a table.
-        buckets: the series are a histogram's buckets.
+        once: ask for now alone.
+        form: ``time_series``, ``table``, or ``heatmap`` for the buckets of a histogram.
     """
 
     expression: str
     legend: str = ""
     exemplars: bool = False
     once: bool = False
-    buckets: bool = False
+    form: str = "time_series"
 
     def json(self, ref: str) -> Json:
         """As Grafana has it."""
-        form = "heatmap" if self.buckets else "time_series"
         return {
             "datasource": DATASOURCE,
             "editorMode": "code",
             "exemplar": self.exemplars,
             "expr": self.expression,
-            "format": "table" if self.once else form,
+            "format": self.form,
             "instant": self.once,
             "legendFormat": self.legend or "__auto",
             "range": not self.once,

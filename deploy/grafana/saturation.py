@@ -129,7 +129,7 @@ SATURATION = Dashboard(
                 table(
                     "What runs",
                     "Version and Python of every process.",
-                    Query(f"antiphon_build_info{_ALL}", once=True),
+                    Query(f"antiphon_build_info{_ALL}", once=True, form="table"),
                     "__name__",
                 ),
             ],

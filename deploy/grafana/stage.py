@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from deploy.grafana.curves import lines, rare, stack
 from deploy.grafana.dashboard import Row
 from deploy.grafana.kinds import number
-from deploy.grafana.panels import Panel, Query
+from deploy.grafana.panels import BAD, GOOD, POOR, Panel, Query
 from deploy.grafana.queries import budget, mean, of, quantile, rate
 
-_GOOD, _POOR, _BAD = "#4bcaaf", "#e2a93f", "#ff6170"
 _SHARE = "antiphon_turn_stage_seconds"
-FULL = ((None, _GOOD), (0.75, _POOR), (0.95, _BAD))
+FULL = ((None, GOOD), (0.75, POOR), (0.95, BAD))
 """Colours of how full something is; the alert comes with refusals, not with these."""
 
 
@@ -25,7 +24,7 @@ def now(job: str) -> Row:
                 "Processes whose metrics can be read.",
                 "short",
                 Query(f"sum(up{mine})", "up"),
-                steps=((None, _BAD), (1.0, _GOOD)),
+                steps=((None, BAD), (1.0, GOOD)),
                 empty="none",
             ),
             number(
@@ -51,7 +50,7 @@ def now(job: str) -> Row:
                 Query(
                     f"60 * {rate('antiphon_streams_refused_total', mine)}", "refused"
                 ),
-                steps=((None, _GOOD), (0.01, _BAD)),
+                steps=((None, GOOD), (0.01, BAD)),
                 empty="none",
                 decimals=1,
             ),
@@ -63,7 +62,7 @@ def now(job: str) -> Row:
                     f"60 * ({rate('antiphon_errors_total', mine)} or vector(0))",
                     "errors",
                 ),
-                steps=((None, _GOOD), (0.01, _POOR)),
+                steps=((None, GOOD), (0.01, POOR)),
                 empty="none",
                 decimals=1,
             ),
@@ -72,7 +71,7 @@ def now(job: str) -> Row:
                 "How late the process came to what was due. Above some 50 ms audio begins to stutter.",
                 "s",
                 Query(quantile("0.99", "antiphon_loop_lag_seconds", mine), "late"),
-                steps=((None, _GOOD), (0.05, _POOR), (0.25, _BAD)),
+                steps=((None, GOOD), (0.05, POOR), (0.25, BAD)),
                 empty="unknown",
             ),
         ],
