@@ -349,7 +349,7 @@ async def test_help_needs_nothing_heavy() -> None:
 
 
 async def test_every_command_explains_itself() -> None:
-    for command in ("talk", "up", "demo", "fetch", "describe"):
+    for command in ("talk", "up", "demo", "fetch", "describe", "trace"):
         done = await _antiphon(command, "--help")
         assert done.status == 0
         assert f"Usage: antiphon {command}" in done.out
