@@ -258,9 +258,9 @@ def tag(ref: Ref) -> str:
     return f"[{ref.turn}.{ref.revision}]"
 
 
-def run(talk: Talk) -> Chaos:
+def run(talk: Talk, kind: type[Chaos] = Chaos) -> Chaos:
     policy, size, actions = talk
-    chaos = Chaos(policy, Context(size))
+    chaos = kind(policy, Context(size))
     for action, which in actions:
         chaos.act(action, which)
     chaos.tell(e.InputEnded())

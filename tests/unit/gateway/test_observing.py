@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import grpc
 import pytest
@@ -24,8 +23,6 @@ from gateway.conversation.values import (
 )
 from gateway.conversation.waterfall import SHARES
 from gateway.observing import counting
-from gateway.observing.calls import WatchedCall
-from gateway.observing.observer import Observer
 from gateway.observing.recent import MOST, Recent
 from gateway.observing.turn import TurnTrace
 from services.runtime.telemetry import labels, metrics, tracing
@@ -33,9 +30,8 @@ from services.runtime.telemetry.budgets import load
 from tests.fakes import turn_traces
 from tests.fakes.spans import Spans, recorded
 from tests.fakes.turn_traces import Piece, turns
-from tests.unit.conversation.talker import Talker
+from tests.unit.gateway.watching import CONVERSATION, Watched
 
-CONVERSATION = "0123456789abcdef"
 SECRET = "Nobody else may read this"
 
 
@@ -43,69 +39,6 @@ SECRET = "Nobody else may read this"
 def spans() -> Iterator[Spans]:
     with recorded() as spans:
         yield spans
-
-
-@dataclass
-class Watched(Talker):
-    """Does with an observer what a session does, with calls that nobody answers but the test."""
-
-    recent: Recent = field(default_factory=lambda: Recent(load()))
-    calls: dict[tuple[Stage, Ref], WatchedCall] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.observer = Observer(CONVERSATION, self.recent, lambda: self.now)
-        super().__post_init__()
-
-    def tell(self, event: e.Event) -> list[c.Command]:
-        self.observer.heard(event, self.now)
-        if isinstance(event, e.ReplySpoken):
-            self.end(Stage.TTS, event.ref)
-        commands = super().tell(event)
-        self._watch(commands)
-        match event:
-            case e.FinalHeard(ref):
-                self.end(Stage.STT, ref)
-            case e.ReplyWritten(ref):
-                self.end(Stage.LLM, ref)
-        return commands
-
-    def wait(self, seconds: float) -> list[c.Command]:
-        until, before = self.now + seconds, len(self.done)
-        while (wake := self.core.wake_at(self.now)) is not None and wake <= until:
-            self.now = max(self.now, wake)
-            commands = self.core.tick(self.now)
-            self.done += commands
-            self._watch(commands)
-        self.now = until
-        return self.done[before:]
-
-    def end(
-        self, stage: Stage, ref: Ref, code: grpc.StatusCode = grpc.StatusCode.OK
-    ) -> None:
-        if (call := self.calls.get((stage, ref))) is not None:
-            call.ended(code)
-
-    def hang_up(self) -> None:
-        """The conversation is over, whatever is under way."""
-        for call in self.calls.values():
-            call.ended(grpc.StatusCode.CANCELLED)
-        self.observer.close()
-
-    def _watch(self, commands: list[c.Command]) -> None:
-        for command in commands:
-            self.observer.saw(command, self.now)
-            match command:
-                case c.Transcribe(ref):
-                    self.calls[Stage.STT, ref] = self.observer.transcribing(ref)
-                case c.Generate(ref):
-                    self.calls[Stage.LLM, ref] = self.observer.generating(ref, "")
-                case c.Speak(ref) if (Stage.TTS, ref) not in self.calls:
-                    self.calls[Stage.TTS, ref] = self.observer.synthesizing(ref)
-                case c.CancelTranscribe(ref):
-                    self.end(Stage.STT, ref, grpc.StatusCode.CANCELLED)
-                case c.CancelReply(ref):
-                    self.end(Stage.LLM, ref, grpc.StatusCode.CANCELLED)
-                    self.end(Stage.TTS, ref, grpc.StatusCode.CANCELLED)
 
 
 def traces(spans: Spans) -> list[turn_traces.TurnTrace]:
