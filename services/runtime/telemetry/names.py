@@ -199,7 +199,7 @@ OUTCOME = Attribute(
 WATERFALL = Attribute(
     "antiphon.turn.waterfall",
     "`turn`",
-    "prefix: the shares of the waterfall and its total, in seconds",
+    "prefix: the shares of the waterfall, what was saved, and the total, in seconds",
 )
 OVERRUNS = Attribute(
     "antiphon.turn.overruns", "`turn`", "shares that took longer than their budget"
