@@ -30,6 +30,11 @@ class Pause:
     transcript_at: float = -math.inf
     due_at: float | None = None
 
+    def late(self, at: float) -> bool:
+        """Whether the sound has been judged, and the transcript was waited for until ``at``, or still is."""
+        awaited = self.transcript is None or self.transcript_at >= at
+        return self.sound_at is not None and awaited
+
     def likely(self) -> float | None:
         """How likely the user is done, by all that is known; None while a vote is missing that may yet come."""
         if self.transcript is None or self.sound_at is None:

@@ -4,7 +4,7 @@ import math
 
 from gateway.conversation.answering import Answering
 from gateway.conversation.ear import Ear, Pause, Utterance
-from gateway.conversation.endpointing import Patience
+from gateway.conversation.endpointing import Patience, likelihood
 from gateway.conversation.values import Endpointing, Failure, Policy, TurnTaking
 
 NO_AUDIO = 1.0
@@ -50,12 +50,9 @@ class Judge:
             return at
         if pause is None or utterance.paused is None:
             return None
-        wait, late = self._wait(pause), pause.transcript_at >= at
-        if quiet >= wait and pause.due_at is None:
-            pause.due_at = at
-            if late:
-                # The silence had been long enough before, and the recognizer was waited for.
-                pause.due_at = max(pause.sound_at or at, at - (quiet - wait))
+        late = pause.late(at) and self.failed is None
+        if quiet >= self._wait(pause) and pause.due_at is None:
+            pause.due_at = self._was_due(pause, at, quiet) if late else at
         if now >= (self.hopeless_at() or math.inf):
             return now
         longest = self.patience.longest(self.turns)
@@ -86,6 +83,18 @@ class Judge:
             return asked_at + self.policy.stt_timeout
         longest = self.patience.longest(self.turns)
         return asked_at + longest + NO_AUDIO if longest < math.inf else None
+
+    def _was_due(self, pause: Pause, at: float, quiet: float) -> float:
+        """When the silence would have been long enough, had nobody waited for the recognizer.
+
+        Args:
+            pause: whose transcript is late.
+            at: when the last audio arrived.
+            quiet: seconds of silence until then.
+        """
+        likely = likelihood(pause.sound, pause.transcript)
+        wait = self.patience.wait(self.turns, likely)
+        return max(pause.sound_at or at, at - (quiet - wait))
 
     def _wait(self, pause: Pause) -> float:
         """Seconds of silence after which the turn may be decided."""

@@ -415,7 +415,7 @@ class Listening:
         self._out.append(c.TellCommitted(item, self._memory.before(item), start, ended))
         if failed is None:
             self._out.append(c.FinishTranscribe(utterance.ref))
-        late = pause is not None and pause.transcript_at == now
+        late = pause is not None and pause.late(now)
         stopwatch = Stopwatch(
             speech_ended_at=min(ended_at, due_at),
             due_at=due_at,

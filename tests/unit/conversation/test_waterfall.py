@@ -4,6 +4,8 @@ import pytest
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.endpointing import Patience, likelihood
+from gateway.conversation.values import Transcript
 from gateway.conversation.waterfall import Stopwatch, Waterfall
 from tests.unit.conversation.talker import PAUSE, Talker, predicting
 
@@ -95,6 +97,22 @@ def test_a_late_transcript_is_so_from_when_it_was_waited_for_where_nobody_answer
     assert fall.gateway < 0.04
 
 
+def test_a_transcript_that_comes_after_the_longest_wait_is_late_from_when_the_sound_was_enough() -> (
+    None
+):
+    talker = Talker(predicting())
+    talker.speak(1.0)
+    talker.hear(PAUSE)
+    talker.sounds(1.0)
+    talker.hear(2.5)
+    talker.tell(e.FinalHeard(talker.utterance(), Transcript("It is red.")))
+    fall = answered(talker)
+    by_sound = Patience().wait(predicting().turns, likelihood(1.0, None))
+    assert fall.endpointing == pytest.approx(by_sound, abs=0.04)
+    assert fall.stt == pytest.approx(PAUSE + 2.5 - by_sound, abs=0.08)
+    assert fall.gateway < 0.04
+
+
 def test_a_prediction_that_is_late_is_endpointings_share() -> None:
     talker = Talker(predicting())
     talker.speak(1.0)
@@ -107,6 +125,11 @@ def test_a_prediction_that_is_late_is_endpointings_share() -> None:
 def answered_at_once(talker: Talker) -> Waterfall:
     """The user is understood now, and answered without any delay."""
     talker.understood("It is red.")
+    return answered(talker)
+
+
+def answered(talker: Talker) -> Waterfall:
+    """The model and the voice take no time."""
     draft = talker.draft()
     talker.write(draft, "So.")
     talker.tell(e.ClauseTaken(draft, 3))
