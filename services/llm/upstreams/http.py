@@ -12,10 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx2
-from huggingface_hub import set_async_client_factory
+from huggingface_hub import constants, set_async_client_factory
 from opentelemetry import trace
 
 from services.runtime.telemetry import names
+
+# To report what runs it, the library would ask the Hub for a list of such tools: in the first turn, on the event loop, and
+# for 3 s where the Hub does not answer.
+constants.HF_HUB_DISABLE_TELEMETRY = True
 
 KEEP_IDLE_SECONDS = 300.0
 """How long an idle connection is kept: longer than a pause in a conversation."""
