@@ -7,7 +7,6 @@ tells what does not agree, a line each, and leaves with status 1 if anything doe
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import yaml
@@ -40,7 +39,7 @@ def scrape(urls: Iterable[str]) -> Exported:
     """What processes export together.
 
     Raises:
-        URLError: one of them cannot be reached.
+        OSError: one of them cannot be reached.
     """
     found: dict[str, frozenset[str] | None] = {}
     for url in urls:
@@ -107,7 +106,7 @@ def check(urls: Iterable[str]) -> list[str]:
     """All that does not agree.
 
     Raises:
-        URLError: a process cannot be reached.
+        OSError: a process cannot be reached.
     """
     exported = scrape(urls)
     queries = [*of_rules(), *of_dashboards()]
@@ -129,8 +128,8 @@ def main() -> None:
     urls = sys.argv[1:] or targets()
     try:
         complaints = check(urls)
-    except URLError as error:
-        sys.exit(f"cannot scrape {' '.join(urls)}: {error.reason}")
+    except OSError as error:
+        sys.exit(f"cannot scrape {' '.join(urls)}: {error}")
     for complaint in complaints:
         print(complaint)
     if complaints:
