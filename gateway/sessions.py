@@ -3,8 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
+
+from opentelemetry.trace import Span
 
 from gateway.answer_options import AnswerOptions
 from gateway.conversation.commands import Notice
@@ -17,7 +19,7 @@ from gateway.hearing.listener import Listener
 from gateway.hearing.voice import VoiceActivity
 from gateway.observing import counting
 from gateway.observing.observer import Observer
-from gateway.observing.opening import conversation_span
+from gateway.observing.opening import conversation_span, within
 from gateway.observing.recent import Recent
 from gateway.options import Options
 from gateway.room import Room
@@ -61,7 +63,7 @@ class Sessions:
         self.budgets = budgets
         self.recent = recent or Recent(budgets)
         counting.begin()
-        self._open: set[Session] = set()
+        self._open: dict[Session, Span] = {}
         self._beside: dict[Session, set[Session]] = {}
         self._finishing = False
 
@@ -110,9 +112,12 @@ class Sessions:
             lambda ref: self.budgets.of(answers.of(ref).model),
         )
         listener = Listener(self._voice, options.input_rate, options.voice_threshold)
+        span = (
+            conversation_span(conversation_id) if beside is None else self._open[beside]
+        )
         with (
             bound_contextvars(conversation=conversation_id),
-            nullcontext() if beside else conversation_span(conversation_id),
+            within(span),
         ):
             observer = Observer(
                 conversation_id, self.recent, asyncio.get_running_loop().time
@@ -130,7 +135,7 @@ class Sessions:
                 deliver,
                 give_up,
             )
-            self._add(session, beside)
+            self._add(session, beside, span)
             try:
                 yield session
             finally:
@@ -147,16 +152,16 @@ class Sessions:
         for session in [*self._open, *(s for a in self._beside.values() for s in a)]:
             session.tell(InputEnded(Ending.DRAINING))
 
-    def _add(self, session: Session, beside: Session | None) -> None:
+    def _add(self, session: Session, beside: Session | None, span: Span) -> None:
         if beside is None:
-            self._open.add(session)
+            self._open[session] = span
             metrics.CONVERSATIONS_OPEN.set(len(self._open))
         else:
             self._beside.setdefault(beside, set()).add(session)
 
     def _remove(self, session: Session, beside: Session | None) -> None:
         if beside is None:
-            self._open.discard(session)
+            del self._open[session]
             metrics.CONVERSATIONS_OPEN.set(len(self._open))
         else:
             self._beside.get(beside, set()).discard(session)

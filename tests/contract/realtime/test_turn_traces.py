@@ -1,0 +1,55 @@
+"""Turns of the Realtime protocol are traced like any other; a response beside the conversation is one of its turns' kind."""
+
+from tests.fakes.hearing import silence, speech
+from tests.fakes.running_realtime import RunningRealtime, connected
+from tests.fakes.spans import Spans, recorded
+from tests.fakes.stages import Script
+from tests.fakes.turn_traces import Piece, TurnTrace, turns
+
+
+async def traces(spans: Spans) -> list[TurnTrace]:
+    """All turns, once everything has ended."""
+    await spans.all_ended()
+    return turns(Piece.made(span) for span in spans)
+
+
+async def test_a_spoken_turn_is_a_trace_linked_to_its_conversation(
+    gateway: RunningRealtime,
+) -> None:
+    with recorded() as spans:
+        async with connected(gateway) as client:
+            await client.say(speech(0.5) + silence(0.6))
+            response = (await client.until("response.done"))["response"]
+            await client.socket.close()
+        (trace,) = await traces(spans)
+    conversation = Piece.made(spans.one("conversation"))
+    assert trace.root.links == (conversation.trace,)
+    opened = str(conversation.attributes["antiphon.conversation.id"])
+    assert opened == trace.root.attributes["antiphon.conversation.id"]
+    assert opened in response["conversation_id"]
+    for name in ("transcribe", "generate", "synthesize"):
+        (served,) = trace.below(trace.one(name))
+        assert served.attributes["rpc.response.status_code"] == "OK"
+
+
+async def test_a_response_beside_the_conversation_is_linked_to_the_same_one(
+    gateway: RunningRealtime, script: Script
+) -> None:
+    script.write = lambda _request: ["Hi."]
+    with recorded() as spans:
+        async with connected(gateway) as client:
+            await client.send("response.create", response={"conversation": "none"})
+            await client.until("response.done")
+            await client.socket.close()
+        (trace,) = await traces(spans)
+    conversation = Piece.made(spans.one("conversation"))
+    assert trace.root.links == (conversation.trace,)
+    assert (
+        trace.root.attributes["antiphon.conversation.id"]
+        == conversation.attributes["antiphon.conversation.id"]
+    )
+    assert [piece.name for piece in trace.below(trace.root)] == [
+        "generate",
+        "synthesize",
+        "playout",
+    ]
