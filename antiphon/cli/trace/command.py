@@ -1,8 +1,5 @@
 """``antiphon trace``."""
 
-# click's mark for text that is not to be wrapped is a backspace.
-# ruff: noqa: D301
-
 import sys
 from pathlib import Path
 
