@@ -133,8 +133,9 @@ class Answering:
             and transcript is not None
             and not self.turns.unanswered
         ):
-            self._note(self.draft.ref.turn, stopwatch)
-            self._adopt(self._drafts.use(said, stopwatch, now), transcript)
+            draft = self._drafts.use(said, stopwatch, now)
+            self._note(draft)
+            self._adopt(draft, transcript)
             return
         self.drop_draft(Speculated.SUPERSEDED)
         answer = Answer(
@@ -146,7 +147,7 @@ class Answering:
             said=said.item,
             utterance=said.utterance,
         )
-        self._note(answer.ref.turn, stopwatch)
+        self._note(answer)
         self._count(answer)
         wanted = self._policy.respond or self.turns.wish is not None
         if wanted and self.turns.answer is None and not self.turns.unanswered:
@@ -238,7 +239,7 @@ class Answering:
         if wish is not None and wish.items is None and self._unasked is not None:
             stopwatch = self._unasked.asked_for(now)
         answer = Answer(self.next_ref(), self._policy, stopwatch, now)
-        self._note(answer.ref.turn, stopwatch)
+        self._note(answer)
         answer.wish = wish or self.owed
         self.owed = self.turns.wish = None
         self._begin(answer)
@@ -294,11 +295,12 @@ class Answering:
         self._unasked = None
         self._drafts.turn_decided()
 
-    def _note(self, turn: int, stopwatch: Stopwatch) -> None:
-        """Say when the speech was over that a turn answers, if it answers any."""
-        ended, due = stopwatch.speech_ended_at, stopwatch.due_at
-        if ended is not None and due is not None:
-            self._out.append(c.NoteEndpointing(turn, ended, due))
+    def _note(self, answer: Answer) -> None:
+        """Say when the speech was over that is answered, if any is."""
+        watch = answer.stopwatch
+        ended, due, asked = watch.speech_ended_at, watch.due_at, watch.asked_at
+        if ended is not None and due is not None and asked is not None:
+            self._out.append(c.NoteEndpointing(answer.ref.turn, ended, due, asked))
 
     def _generate(self, answer: Answer, now: float) -> None:
         wish = answer.wish

@@ -145,11 +145,13 @@ class NoteEndpointing:
         turn: that answers it.
         spoke_until: the user's last sound was made.
         due_at: the silence had been long enough.
+        awaited_from: the transcript was waited for since then.
     """
 
     turn: int
     spoke_until: float
     due_at: float
+    awaited_from: float
 
 
 # --- to the client ----------------------------------------------------------------------------------------

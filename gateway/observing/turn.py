@@ -120,6 +120,7 @@ class TurnTrace:
         """It is known when the user was done, and when that was clear."""
         span = self._span(names.ENDPOINTING_SPAN, note.spoke_until, {})
         span.finish(note.due_at)
+        self.root.note(names.AWAITED_EVENT, note.awaited_from)
 
     def speculated(self, note: NoteSpeculation, at: float) -> None:
         """It is known what became of a draft."""

@@ -120,7 +120,6 @@ class TurnTrace:
     def waterfall(self) -> dict[str, float]:
         """The waterfall that follows from where spans begin and end, and when their events were."""
         endpointing, playout = self.one("endpointing"), self.one("playout")
-        transcribe = self.one("transcribe")
         revision = max(
             int(str(piece.attributes["antiphon.revision"]))
             for piece in self.all("synthesize")
@@ -134,9 +133,7 @@ class TurnTrace:
             )
             for name in ("generate", "synthesize")
         )
-        asked = max(
-            at for at in transcribe.at("transcript_asked") if at <= generate.start
-        )
+        (asked,) = self.root.at("transcript_awaited")
         (clause,), (audio,) = (
             synthesize.at("first_clause"),
             synthesize.at("first_audio"),

@@ -271,6 +271,11 @@ SKIPPED_EVENT = Event(
     "the proxy's server span",
     "an upstream that was not asked, because it rests; `antiphon.upstream.name` says which",
 )
+AWAITED_EVENT = Event(
+    "transcript_awaited",
+    "`turn`",
+    "from here on its transcript was waited for, until the prompt left: the waterfall's share",
+)
 ASKED_EVENT = Event(
     "transcript_asked",
     "`transcribe`",

@@ -2,13 +2,18 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.conversation import commands as c
+from gateway.conversation import events as e
+from gateway.conversation.values import Policy, Transcript
+from gateway.conversation.waterfall import SHARES
 from gateway.observing.recent import MOST
 from tests.fakes.spans import recorded
 from tests.fakes.turn_traces import Piece, TurnTrace, turns
 from tests.unit.conversation.chaos import Talk, run, talks
-from tests.unit.gateway.watching import WatchedChaos
+from tests.unit.conversation.talker import predicting
+from tests.unit.gateway.watching import Watched, WatchedChaos
 
 NO_TURNS = ("forgotten", "abandoned")
 
@@ -86,21 +91,52 @@ def test_every_draft_says_what_became_of_it(talk: Talk) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(talks)
-def test_where_the_client_is_told_a_latency_spans_show_it(talk: Talk) -> None:
-    chaos, traces = watch(talk)
-    by_number = {
-        number(trace): trace for trace in traces if outcome(trace) not in NO_TURNS
-    }
-    for end in chaos.all(c.TellTurnEnded):
-        trace = by_number[end.turn]
-        waterfall = end.waterfall
-        if waterfall is None:
-            assert trace.told() == {}
-            continue
-        endpointing, playout = trace.one("endpointing"), trace.one("playout")
-        assert endpointing.seconds == pytest.approx(waterfall.endpointing, abs=1e-4)
-        assert playout.start - endpointing.start == pytest.approx(
-            waterfall.total, abs=1e-4
-        )
+delays = st.sampled_from((0.0, 0.05, 0.3, 0.9))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    speculations=st.integers(0, 3),
+    predicted=st.booleans(),
+    pauses=st.lists(st.sampled_from((0.1, 0.2, 0.35)), max_size=3),
+    stt=delays,
+    llm=delays,
+    tts=delays,
+)
+def test_however_long_each_takes_spans_lie_where_the_client_is_told_they_do(
+    speculations: int,
+    predicted: bool,
+    pauses: list[float],
+    stt: float,
+    llm: float,
+    tts: float,
+) -> None:
+    policy = predicting if predicted else Policy
+    with recorded() as spans:
+        watched = Watched(policy(speculations=speculations))
+        for pause in pauses:
+            watched.speak(0.5)
+            watched.hear(pause)
+            if watched.all(c.TakeCheckpoint):
+                watched.understood("I think", likely=0.5 if predicted else None)
+        watched.speak(0.5)
+        watched.hear(0.2 + stt)
+        watched.understood("Why?", likely=0.9 if predicted else None)
+        watched.hear(0.5)
+        watched.tell(e.FinalHeard(watched.utterance(), Transcript("Why?")))
+        reply = watched.draft()
+        watched.hear(llm)
+        watched.write(reply, "Because.")
+        watched.tell(e.ClauseTaken(reply, 8))
+        watched.hear(tts)
+        watched.sound(reply)
+        watched.tell(e.ReplySpoken(reply))
+        watched.hear(3.0)
+        watched.hang_up()
+        assert not spans.open
+    (ended,) = watched.all(c.TellTurnEnded)
+    (trace,) = turns(Piece.made(span) for span in spans)
+    assert ended.waterfall is not None
+    told = {name: ended.waterfall.share(name) for name in (*SHARES, "saved", "total")}
+    assert trace.told() == pytest.approx(told, abs=1e-4)
+    assert trace.waterfall() == pytest.approx(told, abs=1e-4)
