@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
-from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind
 
 from gateway.fronts.openai.errors import Handler, shape
 from services.runtime.errors import AntiphonError
@@ -56,7 +55,7 @@ async def _watch(request: web.Request, handler: Handler) -> web.StreamResponse:
     if route is None:
         return await handler(request)
     if route == CONVERSATION:
-        with _carried(_caller(request)):
+        with tracing.within(_caller(request)):
             return await handler(request)
     started = time.perf_counter()
     status = LEFT
@@ -111,15 +110,6 @@ def _span(request: web.Request, route: str) -> Iterator[Span]:
         yield span
 
 
-@contextmanager
-def _carried(context: Context) -> Iterator[None]:
-    token = contexts.attach(context)
-    try:
-        yield
-    finally:
-        contexts.detach(token)
-
-
 def _caller(request: web.Request) -> Context:
     """The trace that a request brings.
 
@@ -132,12 +122,10 @@ def _caller(request: web.Request) -> Context:
 
 def _tell(span: Span, status: int, broken: AntiphonError | None) -> None:
     span.set_attribute(names.HTTP_STATUS_CODE, status)
-    if status < 500 and broken is None:
-        return
-    span.set_attribute(
-        names.ERROR_TYPE, str(status) if broken is None else broken.code.name
-    )
-    span.set_status(Status(StatusCode.ERROR))
+    if broken is not None:
+        tracing.fail(span, broken.code.name)
+    elif status >= 500:
+        tracing.fail(span, str(status))
 
 
 def _code(status: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 from opentelemetry import context, trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
 from gateway.conversation.values import Stage
 from gateway.stages.call import Metadata
@@ -64,6 +64,5 @@ class CallSpan:
             {names.TRIES: self._tries, names.RPC_STATUS_CODE: code.name}
         )
         if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
-            self._span.set_attribute(names.ERROR_TYPE, code.name)
-            self._span.set_status(Status(StatusCode.ERROR))
+            tracing.fail(self._span, code.name)
         self._span.end()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind
 
 from antiphon.v1 import llm_pb2
 from services.llm.settings import UpstreamSettings
@@ -104,8 +104,7 @@ class UpstreamSpan:
             return
         self._span.set_attribute(names.ATTEMPT_OUTCOME, outcome.value)
         if outcome not in _NO_ERRORS:
-            self._span.set_attribute(names.ERROR_TYPE, outcome.value)
-            self._span.set_status(Status(StatusCode.ERROR))
+            tracing.fail(self._span, outcome.value)
         self._span.end()
 
 

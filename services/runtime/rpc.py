@@ -17,9 +17,8 @@ from typing import Any, TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
-from opentelemetry import context as contexts
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from services.runtime.admission import Admission
 from services.runtime.errors import (
@@ -168,18 +167,14 @@ def _span(method: str, parent: Context) -> Iterator[Span]:
 
 @contextmanager
 def _carried(parent: Context) -> Iterator[Span]:
-    token = contexts.attach(parent)
-    try:
+    with tracing.within(parent):
         yield INVALID_SPAN
-    finally:
-        contexts.detach(token)
 
 
 def _conclude(span: Span, name: str, code: grpc.StatusCode, seconds: float) -> None:
     span.set_attribute(names.RPC_STATUS_CODE, code.name)
     if code in _OUR_FAULTS:
-        span.set_attribute(names.ERROR_TYPE, code.name)
-        span.set_status(Status(StatusCode.ERROR))
+        tracing.fail(span, code.name)
     exemplar = tracing.exemplar(span)
     if code not in NO_ERRORS:
         metrics.ERRORS.labels(name, code.name).inc(exemplar=exemplar)

@@ -6,15 +6,19 @@ The sampler is what ``OTEL_TRACES_SAMPLER`` names, read by the SDK; `keeping` ad
 import os
 import platform
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 
+from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import Status, StatusCode
 
 from services.runtime.errors import FailedPrecondition
+from services.runtime.telemetry import names
 from services.runtime.telemetry.exporting import Batches
 from services.runtime.telemetry.keeping import Keeping, TurnSampler, is_worth_keeping
 
@@ -98,3 +102,24 @@ def inject(
     carrier = dict(metadata or {})
     propagate.inject(carrier, context)
     return tuple(carrier.items())
+
+
+@contextmanager
+def within(context: Context) -> Iterator[None]:
+    """Have what happens inside belong to a context's span, whether that is over or not, and whoever's it is."""
+    token = contexts.attach(context)
+    try:
+        yield
+    finally:
+        contexts.detach(token)
+
+
+def fail(span: trace.Span, kind: str) -> None:
+    """Mark a span as that of something that failed.
+
+    Args:
+        span: of whatever kind.
+        kind: of failure: a status code, a stage, an outcome. Never a message: those may have words in them.
+    """
+    span.set_attribute(names.ERROR_TYPE, kind)
+    span.set_status(Status(StatusCode.ERROR))

@@ -6,7 +6,7 @@ from enum import Enum
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from services.runtime.errors import AntiphonError, Cancelled
@@ -72,7 +72,5 @@ class Trail:
 
 def set_error(span: Span, error: AntiphonError) -> None:
     """Mark what failed, as server spans are marked; the message stays in the log. A caller who left is no failure."""
-    if isinstance(error, Cancelled):
-        return
-    span.set_attribute(names.ERROR_TYPE, error.code.name)
-    span.set_status(Status(StatusCode.ERROR))
+    if not isinstance(error, Cancelled):
+        tracing.fail(span, error.code.name)
