@@ -105,6 +105,19 @@ def test_rules_ask_for_metrics_labels_and_values_that_there_are() -> None:
                 assert set(wanted) <= set(there), (selector, label)
 
 
+def test_a_recorded_series_looks_back_as_far_as_its_name_says() -> None:
+    named = 0
+    for _, rule in rules():
+        if found := re.search(r"(?:[a-z_]|^)(\d+[mhd])$", rule.get("record", "")):
+            named += 1
+            looks_back = set(re.findall(r"\[(\w+)\]", rule["expr"]))
+            looks_back |= set(
+                re.findall(r"antiphon:\w+:\w*?(\d+[mhd])\b", rule["expr"])
+            )
+            assert looks_back <= {found.group(1)}, rule["record"]
+    assert named > 30
+
+
 def test_what_expressions_ask_for_is_found() -> None:
     asked = selectors(
         'label_replace(rate(a_bucket{job=~"x{2}|y",b!=\'q"\'}[$__range]), "up", "$1", "", "") > bool 1e3'
