@@ -1,6 +1,7 @@
 """Has the model read prompts ahead, while nobody waits for it."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 
 import grpc
@@ -37,6 +38,8 @@ class Preparing:
         self._turn = TurnRef(conversation_id=conversation_id)
         self._stages = stages
         self._deliver = deliver
+        # Whoever says that there is something to read may be a call of a turn's; what is read is no part of it.
+        self._context = contextvars.copy_context()
         self._wanted: tuple[c.Prepare, Options] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +47,7 @@ class Preparing:
         """Have this read, with the tools and by the model of these options."""
         self._wanted = prepare, options
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self._run(), context=self._context.copy())
 
     def drop(self) -> None:
         """What is still to be read ahead is read now."""

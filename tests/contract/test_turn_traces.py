@@ -154,6 +154,22 @@ async def test_what_is_read_ahead_hangs_below_the_conversation(
     assert [each for each in prepared if each not in below] == []
 
 
+async def test_what_is_read_ahead_is_no_part_of_a_turn(
+    script: Script, spans: Spans
+) -> None:
+    script.prepares = script.certain = True
+    script.hear = lambda _conversation, _turn: "A question that is long enough"
+    async with serving(script) as stages, running(stages, prefill=True) as gateway:
+        client = await Client.open(gateway)
+        await ask(client)
+        await hang_up(client)
+    await spans.all_ended()
+    conversation = Piece.made(spans.one("conversation"))
+    read = spans.named("antiphon.v1.LanguageModel/Prepare")
+    assert len(read) == len(script.prepared) > 1
+    assert {Piece.made(span).parent for span in read} == {conversation.id}
+
+
 async def test_the_model_is_named_and_its_tokens_are_told(
     gateway: RunningGateway, spans: Spans
 ) -> None:
