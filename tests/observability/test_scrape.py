@@ -30,6 +30,9 @@ COUNTING = {
     if "metrics_port" in dict(part.ports)
 }
 """The port of metrics that each process takes."""
+JOBS = {f"antiphon-{name}" for name in COUNTING}
+ENGINES = {"stt", "tts"}
+"""Stages that compute by themselves."""
 
 
 @dataclass
@@ -91,9 +94,7 @@ async def test_every_process_is_scraped_under_the_job_of_its_part(
     observed: Observed,
 ) -> None:
     found = await observed.prometheus.query("up")
-    assert {labels["job"]: value for labels, value in found} == {
-        f"antiphon-{name}": 1.0 for name in COUNTING
-    }
+    assert {labels["job"]: value for labels, value in found} == dict.fromkeys(JOBS, 1.0)
     assert {labels["instance"] for labels, _ in found} == {
         host_of(url) for url in observed.urls
     }
@@ -131,6 +132,27 @@ async def test_a_turn_moves_what_the_objectives_go_by(observed: Observed) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("expression", "label", "wanted"),
+    [
+        ("antiphon:streams_taken:ratio5m >= 0", "job", JOBS),
+        ("antiphon:loop_lag_seconds:p99_5m >= 0", "job", JOBS),
+        ("antiphon:streams_refused:increase5m == 0", "job", JOBS),
+        ("antiphon:queue_wait_seconds:p95_5m >= 0", "stage", ENGINES),
+        ("antiphon:compute_seconds:p95_5m > 0", "stage", ENGINES),
+        ("antiphon:real_time_factor:p95_5m > 0", "stage", ENGINES),
+        ('antiphon:batch_size:mean5m{work!="voice"} >= 1', "stage", ENGINES),
+        ("antiphon:upstream_failures:ratio_rate5m == 0", "upstream", {"scripted"}),
+        ("antiphon:turn_overruns:ratio_rate5m{stage='total'} >= 0", "stage", {"total"}),
+    ],
+)
+async def test_a_turn_shows_in_what_is_recorded_of_every_stage(
+    observed: Observed, expression: str, label: str, wanted: set[str]
+) -> None:
+    found = await observed.prometheus.until_series(expression, len(wanted))
+    assert {labels[label] for labels, _ in found} == wanted
+
+
 async def test_nothing_that_alerts_go_by_is_missing(observed: Observed) -> None:
     waiting = await observed.prometheus.query(
         'ALERTS{alertname=~"Antiphon(Blind|StageGone|TargetDown|UpstreamLeftAlone|NoUpstream)"}'
@@ -148,7 +170,9 @@ async def test_every_panel_has_something_to_show_after_a_turn(
     observed: Observed,
 ) -> None:
     # The page of the gateway draws HTTP requests, of which there were none.
-    await observed.prometheus.until_series("rate(antiphon_turns_total[1m]) > 0", 1)
+    # What was counted for the first time is a rate from its second scrape on.
+    twice = observed.ended.timestamp() + 3.0
+    await observed.prometheus.until_series(f"timestamp(up) > {twice}", len(COUNTING))
     for panel in all_panels():
         asked = [as_grafana_asks(target["expr"]) for target in panel["targets"]]
         answers = [await observed.prometheus.query(query) for query in asked]
