@@ -3,48 +3,23 @@
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-import grpc
-
-from antiphon.v1 import llm_pb2
-from antiphon.v1.audio_pb2 import AudioFormat
-from antiphon.v1.stage_pb2 import TurnRef
-from antiphon.v1.tts_pb2 import SynthesizeConfig
 from gateway.answer_options import AnswerOptions
+from gateway.calls import Calls
 from gateway.conversation import commands as c
-from gateway.conversation.events import (
-    EndPredicted,
-    Event,
-    MannerChanged,
-    Respond,
-    StageFailed,
-)
+from gateway.conversation.events import EndPredicted, Event, MannerChanged, Respond
 from gateway.conversation.machine import Conversation
-from gateway.conversation.prompt import Message
-from gateway.conversation.values import Failure, Item, Ref, Stage, Wish
+from gateway.conversation.values import Item, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.observing.observer import Observer
 from gateway.options import Options
 from gateway.preparing import Preparing
 from gateway.room import Room
-from gateway.stages.call import StageCall
 from gateway.stages.directory import Stages
-from gateway.stages.llm import Reply, to_messages
-from gateway.stages.stt import Transcription
-from gateway.stages.tts import Speech
-from services.runtime.contract import budget_metadata
 from services.runtime.errors import Unavailable
-from services.runtime.logs import get_logger
 from services.runtime.telemetry.budgets import Budgets
-
-log = get_logger(__name__)
-
-Call = TypeVar("Call", bound=StageCall)
-
-LONGEST_REPLY = 600.0
-"""Seconds after which a reply's RPCs are given up: nobody listens to an answer for longer."""
 
 LONGEST_BACKLOG = 30.0
 """Seconds of reply audio that wait here; the voice is not read further until some of it has been played."""
@@ -83,12 +58,10 @@ class Session:
     ) -> None:
         self.id = conversation_id
         self._answers = answers
-        self._budgets = budgets
         self._conversation = conversation
         self._context = room
         self._listener = listener
         self._ending = ending
-        self._stages = stages
         self._deliver = deliver
         self._give_up = give_up
         self._observer = observer
@@ -96,14 +69,17 @@ class Session:
         self._context_of_all = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: set[asyncio.Task[None]] = set()
-        self._transcriptions: dict[Ref, Transcription] = {}
-        self._replies: dict[Ref, Reply] = {}
-        self._speeches: dict[Ref, Speech] = {}
+        self._calls = Calls(
+            conversation_id,
+            answers,
+            budgets,
+            stages,
+            listener.tape,
+            observer,
+            self.tell,
+        )
         self._preparing = Preparing(conversation_id, stages, deliver)
         self._predicting: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
-        self._room.set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -116,8 +92,7 @@ class Session:
         """Audio came from the client: 16-bit PCM at the input rate, at ``arrived`` on the loop's clock."""
         for event in await self._listener.listen(samples, arrived):
             self.tell(event)
-        for transcription in self._transcriptions.values():
-            transcription.feed()
+        self._calls.feed()
         self._listener.tape.forget(self._conversation.needed_from)
 
     def tell(self, event: Event) -> None:
@@ -186,15 +161,12 @@ class Session:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for calls in (self._transcriptions, self._replies, self._speeches):
-            for call in calls.values():
-                call.cancel()
-        # One that waits for room before it reads on could not see that it was cancelled.
-        self._room.set()
+        self._calls.give_up()
         for task in self._tasks:
             task.cancel()
         await self._preparing.close()
-        await asyncio.gather(*self._tasks, *self._calls, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._calls.ended()
         self._observer.close()
 
     # --- doing what is commanded --------------------------------------------------------------------------
@@ -204,9 +176,9 @@ class Session:
             self._observer.saw(command, now)
             self._obey(command)
         if self._conversation.backlog < LONGEST_BACKLOG:
-            self._room.set()
+            self._calls.room.set()
         else:
-            self._room.clear()
+            self._calls.room.clear()
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -233,36 +205,35 @@ class Session:
             case c.Prepare():
                 self._preparing.want(command, self._answers.options)
             case c.Transcribe(ref, start, partials):
-                self._transcribe(ref, start, partials)
+                self._calls.transcribe(ref, start, partials)
             case c.PredictEnd():
                 self._forget_prediction()
                 self._predicting = self._task(self._predict(command))
             case c.TakeCheckpoint(ref, number):
-                if ref in self._transcriptions:
-                    self._transcriptions[ref].checkpoint(number)
+                if (call := self._calls.transcription(ref)) is not None:
+                    call.checkpoint(number)
             case c.ResumeTranscribe(ref):
                 self._forget_prediction()
-                if ref in self._transcriptions:
-                    self._transcriptions[ref].resume()
+                if (call := self._calls.transcription(ref)) is not None:
+                    call.resume()
             case c.FinishTranscribe(ref):
                 self._forget_prediction()
-                if ref in self._transcriptions:
-                    self._transcriptions[ref].finish()
+                if (call := self._calls.transcription(ref)) is not None:
+                    call.finish()
             case c.CancelTranscribe(ref):
                 self._forget_prediction()
-                _cancel(self._transcriptions, ref)
+                self._calls.cancel_transcription(ref)
             case c.Generate(ref, messages, wish):
                 self._preparing.drop()
                 self._answers.begin(ref, wish)
-                self._generate(ref, messages)
+                self._calls.generate(ref, messages)
             case c.Speak(ref, text):
-                self._speech(ref).speak(text)
+                self._calls.speech(ref).speak(text)
             case c.FinishSpeaking(ref):
-                self._speech(ref).finish()
+                self._calls.speech(ref).finish()
             case c.CancelReply(ref):
                 self._answers.cancelled(ref)
-                _cancel(self._replies, ref)
-                _cancel(self._speeches, ref)
+                self._calls.cancel_reply(ref)
             case c.TellTurnEnded(turn):
                 self._answers.ended(turn)
                 self._deliver(command)
@@ -294,27 +265,6 @@ class Session:
             case _:
                 assert_never(command)
 
-    def _transcribe(self, ref: Ref, start: float, partials: bool) -> None:
-        policy = self._answers.options.policy
-        longest = policy.longest_utterance * (2 if policy.buffered else 1)
-        watch = self._observer.transcribing(ref)
-        call = Transcription(
-            self._stages.stt,
-            self._turn_ref(ref),
-            ref,
-            self.tell,
-            self._listener.tape,
-            start,
-            self._answers.options.language,
-            self._hints(),
-            partials,
-            watch.metadata,
-            longest + policy.stt_timeout,
-            watch,
-        )
-        self._open(self._transcriptions, call)
-        call.feed()
-
     def _read_anew(self) -> None:
         """Have the model read how prompts begin from now on, while nobody waits for it."""
         beginning = self._conversation.beginning
@@ -323,61 +273,6 @@ class Session:
         )
         if wanted and beginning and not self._closed:
             self._obey(c.Prepare(beginning, False))
-
-    def _hints(self) -> tuple[str, ...]:
-        """What the user is likely to say, where the recognizer wants to know."""
-        known = self._stages.known
-        can = known is not None and known.stt is not None and known.stt.hint_phrases
-        return self._answers.options.hints if can else ()
-
-    def _generate(self, ref: Ref, messages: tuple[Message, ...]) -> None:
-        options = self._answers.of(ref)
-        request = llm_pb2.GenerateRequest(
-            turn=self._turn_ref(ref),
-            messages=to_messages(messages),
-            tools=options.tools,
-            tool_choice=options.tool_choice,
-            sampling=options.sampling,
-            model=options.model,
-        )
-        watch = self._observer.generating(ref, options.model)
-        budget = budget_metadata(self._budgets.of(options.model)["llm"])
-        call = Reply(
-            self._stages.llm,
-            request,
-            ref,
-            self.tell,
-            (*watch.metadata, budget),
-            LONGEST_REPLY,
-            watch,
-        )
-        self._open(self._replies, call)
-
-    def _speech(self, ref: Ref) -> Speech:
-        if ref not in self._speeches:
-            options = self._answers.of(ref)
-            config = SynthesizeConfig(
-                turn=self._turn_ref(ref),
-                format=AudioFormat(sample_rate=options.output_rate),
-                voice=options.voice,
-                language=options.reply_language,
-                speed=options.speed,
-                instructions=options.voice_instructions,
-                reference=options.voice_reference,
-            )
-            watch = self._observer.synthesizing(ref)
-            call = Speech(
-                self._stages.tts,
-                config,
-                ref,
-                self.tell,
-                self._room,
-                watch.metadata,
-                LONGEST_REPLY,
-                watch,
-            )
-            self._open(self._speeches, call)
-        return self._speeches[ref]
 
     async def _predict(self, asked: c.PredictEnd) -> None:
         probability = None
@@ -393,42 +288,13 @@ class Session:
 
     # --- tasks --------------------------------------------------------------------------------------------
 
-    def _open(self, calls: dict[Ref, Call], call: Call) -> None:
-        calls[call.ref] = call
-        task = call.start()
-        task.add_done_callback(lambda _task: calls.pop(call.ref, None))
-        task.add_done_callback(lambda task: self._report(task, call.ref))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, context=self._context_of_all.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _report(self, task: asyncio.Task[None], ref: Ref) -> None:
-        """A call's task must not fail in any way that it does not know itself; if it does, the turn has failed."""
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        log.error("a call to a stage failed unexpectedly", exc_info=error)
-        message = f"{type(error).__name__} in the gateway; see its log"
-        self.tell(
-            StageFailed(
-                ref, Failure(Stage.GATEWAY, grpc.StatusCode.INTERNAL.value[0], message)
-            )
-        )
-
-    def _turn_ref(self, ref: Ref) -> TurnRef:
-        return TurnRef(conversation_id=self.id, turn=ref.turn, revision=ref.revision)
-
 
 def _begins(options: Options) -> tuple[object, ...]:
     """What prompts begin with, and who reads them."""
     return options.instructions, options.tools, options.model
-
-
-def _cancel(calls: dict[Ref, Call], ref: Ref) -> None:
-    call = calls.pop(ref, None)
-    if call is not None:
-        call.cancel()

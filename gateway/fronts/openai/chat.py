@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.calls import LONGEST_REPLY
 from gateway.conversation.events import ReplyWritten, TextWritten, ToolCalled
 from gateway.conversation.values import Finish, Stage, ToolCall, Usage
 from gateway.fronts.openai import names
@@ -13,7 +14,6 @@ from gateway.fronts.openai.body import read_json
 from gateway.fronts.openai.chat_request import ChatRequest
 from gateway.fronts.openai.prompt import to_generate
 from gateway.fronts.openai.sse import Events
-from gateway.session import LONGEST_REPLY
 from gateway.settings import GatewaySettings
 from gateway.stages.asking import NO_TURN, Asked, Completion, asked
 from gateway.stages.directory import Stages

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from antiphon.v1.audio_pb2 import AudioFormat
 from antiphon.v1.tts_pb2 import SynthesizeConfig
+from gateway.calls import LONGEST_REPLY
 from gateway.conversation.events import AudioSpoken
 from gateway.conversation.values import Stage
 from gateway.fronts.http_telemetry import broke_off
@@ -21,7 +22,6 @@ from gateway.fronts.openai.encoding import MEDIA_TYPES, SAMPLE_RATE, encoder
 from gateway.fronts.openai.models import FASTEST, SLOWEST
 from gateway.fronts.openai.sse import Events
 from gateway.fronts.openai.writing import write
-from gateway.session import LONGEST_REPLY
 from gateway.settings import GatewaySettings
 from gateway.stages.asking import NO_TURN, Asked, Reading, asked
 from gateway.stages.directory import Abilities, Stages
