@@ -55,7 +55,8 @@ class Divider:
 
     def __init__(self, voice: VoiceActivity, longest: float = LONGEST_PIECE) -> None:
         self._listener = Listener(voice, SAMPLE_RATE)
-        self._longest = longest
+        # Whole samples, or pieces would overlap by one where half of it belongs to each.
+        self._longest = int(longest * SAMPLE_RATE) / SAMPLE_RATE
         self._start: float | None = None
         self._speaking = False
         self._spoken_until = 0.0
