@@ -122,6 +122,7 @@ def _say_what_next(console: Console, made: Plan, output: Path) -> None:
         ("antiphon talk", "microphone and headphones"),
         ("antiphon talk YOUR.wav", "a recording of yours"),
         ("antiphon describe", "what stands behind the gateway"),
+        ("antiphon trace", "where the time of the last turns went"),
     ):
         console.print(f"  .venv/bin/{command:<24} {what}")
     console.print(

@@ -80,9 +80,9 @@ def trace(
     \b
     Exit status:
       0  there were turns to show
-      1  there were none, or no gateway answers there
+      1  there were none, or what answers there is no gateway
       2  wrong usage, or a file that cannot be written
-      3  nobody answers there
+      3  nothing answers there
     """
     if page is not None and (follow or as_json):
         other = "--follow" if follow else "--json"
