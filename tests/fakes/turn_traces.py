@@ -6,9 +6,15 @@ from typing import Self
 
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import ReadableSpan
+from prometheus_client import REGISTRY
 
 from antiphon.v1 import conversation_pb2 as pb
 from services.runtime.units import to_seconds
+from tests.fakes.running_gateway import Client
+from tests.fakes.spans import Spans
+
+QUESTION = "Psst 4711?"
+"""What nobody else may read."""
 
 SHARES = ("endpointing", "stt", "llm", "tts", "gateway", "saved", "total")
 
@@ -165,6 +171,23 @@ def turns(pieces: Iterable[Piece]) -> list[TurnTrace]:
 def shares_of(waterfall: pb.Waterfall) -> dict[str, float]:
     """The waterfall as a client is told it."""
     return {share: to_seconds(getattr(waterfall, share)) for share in SHARES}
+
+
+async def hang_up(client: Client) -> None:
+    """End the conversation, and hear it out."""
+    await client.call.done_writing()
+    await client.until("ended")
+
+
+async def traces(spans: Spans) -> list[TurnTrace]:
+    """All turns that this process has traced, once everything has ended."""
+    await spans.all_ended()
+    return turns([Piece.made(span) for span in spans])
+
+
+def counted(name: str, **labels: str) -> float:
+    """A counter of this process."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def _value(value: object) -> object:

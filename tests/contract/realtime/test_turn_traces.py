@@ -2,15 +2,9 @@
 
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_realtime import RunningRealtime, connected
-from tests.fakes.spans import Spans, recorded
+from tests.fakes.spans import recorded
 from tests.fakes.stages import Script
-from tests.fakes.turn_traces import Piece, TurnTrace, turns
-
-
-async def traces(spans: Spans) -> list[TurnTrace]:
-    """All turns, once everything has ended."""
-    await spans.all_ended()
-    return turns(Piece.made(span) for span in spans)
+from tests.fakes.turn_traces import Piece, traces
 
 
 async def test_a_spoken_turn_is_a_trace_linked_to_its_conversation(

@@ -29,7 +29,7 @@ from services.runtime.telemetry import labels, metrics, tracing
 from services.runtime.telemetry.budgets import load
 from tests.fakes import turn_traces
 from tests.fakes.spans import Spans, recorded
-from tests.fakes.turn_traces import Piece, turns
+from tests.fakes.turn_traces import Piece, counted, turns
 from tests.unit.gateway.watching import CONVERSATION, Watched
 
 SECRET = "Nobody else may read this"
@@ -51,10 +51,6 @@ def told(watched: Watched) -> dict[str, float]:
     waterfall = watched.all(c.TellTurnEnded)[-1].waterfall
     assert waterfall is not None
     return {name: waterfall.share(name) for name in (*SHARES, "saved", "total")}
-
-
-def counted(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def answered(watched: Watched, ref: Ref, text: str = "Because.") -> None:

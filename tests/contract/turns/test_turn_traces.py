@@ -1,55 +1,34 @@
-"""One trace a turn, whatever becomes of the turn, and the list of turns that a gateway keeps without any collector."""
+"""One trace a turn, whatever becomes of the turn."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
-from opentelemetry.trace import format_trace_id, get_current_span
-from prometheus_client import REGISTRY
-from structlog.contextvars import merge_contextvars
-from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
 from antiphon.v1 import conversation_pb2 as pb
 from services.runtime.errors import Full
-from services.runtime.telemetry.budgets import Budgets
 from services.runtime.units import to_duration
 from tests.fakes.hearing import silence, speech
 from tests.fakes.running_gateway import Client, RunningGateway, ask, running
-from tests.fakes.spans import Spans, recorded
+from tests.fakes.spans import Spans
 from tests.fakes.stages import Script, serving
-from tests.fakes.turn_traces import SHARES, Piece, TurnTrace, shares_of, turns
+from tests.fakes.turn_traces import (
+    SHARES,
+    Piece,
+    TurnTrace,
+    counted,
+    hang_up,
+    shares_of,
+    traces,
+)
 
 # A turn that is never decided hangs its test.
 pytestmark = pytest.mark.timeout(30)
 
-QUESTION = "Psst 4711?"
 SERVERS = {
     "transcribe": "antiphon.v1.SpeechToText/Transcribe",
     "generate": "antiphon.v1.LanguageModel/Generate",
     "synthesize": "antiphon.v1.TextToSpeech/Synthesize",
 }
-
-
-@pytest.fixture
-async def script() -> Script:
-    return Script(
-        hear=lambda _conversation, _turn: QUESTION,
-        write=lambda request: [request.messages[-1].content[0].text],
-    )
-
-
-@pytest.fixture
-async def gateway(script: Script) -> AsyncIterator[RunningGateway]:
-    async with serving(script) as stages, running(stages) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def spans() -> Iterator[Spans]:
-    with recorded() as spans:
-        yield spans
 
 
 class Gate:
@@ -61,21 +40,6 @@ class Gate:
     def __call__(self) -> "asyncio.Future[None]":
         self.reached.put_nowait(None)
         return asyncio.get_running_loop().create_future()
-
-
-async def hang_up(client: Client) -> None:
-    await client.call.done_writing()
-    await client.until("ended")
-
-
-async def traces(spans: Spans) -> list[TurnTrace]:
-    """All turns, once everything has ended."""
-    await spans.all_ended()
-    return turns([Piece.made(span) for span in spans])
-
-
-def counted(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def assert_adds_up(trace: TurnTrace, ended: pb.TurnEnded) -> None:
@@ -105,17 +69,6 @@ async def test_a_spoken_turn_is_one_trace_with_a_server_span_below_each_call(
         assert call.attributes["rpc.response.status_code"] == "OK"
         assert call.attributes["antiphon.tries"] == 1
     assert_adds_up(trace, ended)
-
-
-async def test_no_span_and_no_kept_turn_has_anybodys_words(
-    gateway: RunningGateway, spans: Spans
-) -> None:
-    client = await Client.open(gateway)
-    assert QUESTION in (await ask(client)).heard_text
-    await hang_up(client)
-    await spans.all_ended()
-    assert QUESTION not in str([span.to_json() for span in spans])
-    assert QUESTION not in json.dumps(gateway.sessions.recent.document(1))
 
 
 async def test_turns_are_linked_to_their_conversation_whose_own_span_is_short(
@@ -341,106 +294,3 @@ async def test_speech_that_becomes_no_turn_is_forgotten(
     assert trace.root.attributes["antiphon.turn.outcome"] == "forgotten"
     assert trace.one("transcribe").attributes["rpc.response.status_code"] == "CANCELLED"
     assert gateway.sessions.recent.document(10)["turns"] == []
-
-
-async def test_an_overrun_is_on_the_root_and_counted_for_its_share_alone(
-    script: Script, spans: Spans
-) -> None:
-    plenty = dict.fromkeys(("endpointing", "stt", "llm", "gateway", "total"), 60.0)
-    tight = Budgets({**plenty, "tts": 0.2}, {}, {})
-
-    async def late() -> None:
-        await asyncio.sleep(0.3)
-
-    script.before_speaking = late
-    shares = (*plenty, "tts")
-    name = "antiphon_budget_overruns_total"
-    before = {share: counted(name, stage=share) for share in shares}
-    async with (
-        serving(script) as stages,
-        running(stages, budgets=tight, speculations=0) as gateway,
-    ):
-        client = await Client.open(gateway)
-        ended = await ask(client)
-        await hang_up(client)
-        (kept,) = gateway.sessions.recent.document(1)["turns"]
-    (trace,) = await traces(spans)
-    assert list(ended.waterfall.overruns) == ["tts"]
-    assert trace.root.attributes["antiphon.turn.overruns"] == "tts"
-    assert kept["overruns"] == ["tts"]
-    assert {share: counted(name, stage=share) - before[share] for share in shares} == {
-        **dict.fromkeys(plenty, 0),
-        "tts": 1,
-    }
-
-
-async def test_the_turns_that_are_kept_say_what_the_client_and_the_trace_say(
-    gateway: RunningGateway, spans: Spans
-) -> None:
-    client = await Client.open(gateway)
-    ended = await ask(client)
-    conversation = client.got[0].ready.conversation_id
-    await hang_up(client)
-    (trace,) = await traces(spans)
-    (kept,) = gateway.sessions.recent.document(10)["turns"]
-    assert (kept["conversation"], kept["turn"]) == (conversation, 1)
-    assert kept["trace_id"] == trace.root.trace
-    assert kept["outcome"] == "answered"
-    assert kept["route"] == "default"
-    told = shares_of(ended.waterfall)
-    assert kept["total"] == pytest.approx(told.pop("total"), abs=1e-3)
-    assert kept["saved"] == pytest.approx(told.pop("saved"), abs=1e-3)
-    assert kept["shares"] == pytest.approx(told, abs=1e-3)
-    for shown in kept["spans"]:
-        (piece,) = trace.all(shown["name"])
-        assert shown["start"] == pytest.approx(piece.start - trace.root.start, abs=1e-3)
-        assert shown["end"] == pytest.approx(piece.end - trace.root.start, abs=1e-3)
-        attributes: Mapping[str, object] = shown["attributes"]
-        assert set(attributes) == set(piece.attributes)
-
-
-@pytest.mark.parametrize(
-    ("end", "ending"), [("half-close", "client"), ("fail", "lost")]
-)
-async def test_a_conversation_is_counted_by_how_it_ended(
-    gateway: RunningGateway, end: str, ending: str
-) -> None:
-    before = counted("antiphon_conversations_total", ending=ending)
-    client = await Client.open(gateway)
-    if end == "fail":
-        await client.send(tool_result={"tool_call_id": "none of ours"})
-    else:
-        await hang_up(client)
-    await gateway.front.left.get()
-    assert counted("antiphon_conversations_total", ending=ending) == before + 1
-
-
-async def test_what_a_call_logs_belongs_to_its_turns_trace(
-    script: Script, spans: Spans
-) -> None:
-    full = [Full("full")]
-
-    def once() -> None:
-        if full:
-            raise full.pop()
-
-    script.before_writing = once
-    with capture_logs(processors=[merge_contextvars, add_trace]) as logged:
-        async with (
-            serving(script) as stages,
-            running(stages, speculations=0) as gateway,
-        ):
-            client = await Client.open(gateway)
-            await ask(client)
-            await hang_up(client)
-    (trace,) = await traces(spans)
-    (line,) = [line for line in logged if "the next one is asked" in line["event"]]
-    assert line["trace_id"] == trace.root.trace
-    assert line["turn"] == 1
-    conversation = trace.root.attributes["antiphon.conversation.id"]
-    assert line["conversation"] == conversation
-
-
-def add_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
-    context = get_current_span().get_span_context()
-    return {**event, "trace_id": format_trace_id(context.trace_id)}
