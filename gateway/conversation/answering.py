@@ -9,7 +9,7 @@ from gateway.conversation.context import TooLong
 from gateway.conversation.drafts import Drafts
 from gateway.conversation.ear import Said
 from gateway.conversation.memory import INVALID_ARGUMENT, Memory
-from gateway.conversation.telling import Budgets, Telling
+from gateway.conversation.telling import BudgetsOf, Telling
 from gateway.conversation.underway import UnderWay
 from gateway.conversation.values import (
     Failure,
@@ -50,7 +50,7 @@ class Answering:
         self,
         policy: Policy,
         memory: Memory,
-        budgets: Budgets,
+        budgets: BudgetsOf,
         out: list[c.Command],
     ) -> None:
         self._policy = policy

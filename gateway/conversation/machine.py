@@ -20,7 +20,7 @@ from gateway.conversation.listening import Listening
 from gateway.conversation.memory import Memory
 from gateway.conversation.prompt import Message
 from gateway.conversation.refusals import MOST_UNANSWERED
-from gateway.conversation.telling import Budgets
+from gateway.conversation.telling import BudgetsOf
 from gateway.conversation.values import (
     Ending,
     Image,
@@ -47,7 +47,7 @@ class Conversation:
         policy: Policy,
         history: History,
         context: Context,
-        budgets: Budgets,
+        budgets: BudgetsOf,
     ) -> None:
         self._policy = policy
         self._memory = Memory(history, context)

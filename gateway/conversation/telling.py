@@ -7,7 +7,7 @@ from gateway.conversation.answer import Answer
 from gateway.conversation.memory import Memory
 from gateway.conversation.values import Failure, Outcome, Ref, Transcript
 
-Budgets = Callable[[Ref], Mapping[str, float]]
+BudgetsOf = Callable[[Ref], Mapping[str, float]]
 """What an answer may take, in seconds by share of the waterfall, and ``total``."""
 
 
@@ -20,7 +20,9 @@ class Telling:
         out: takes what is to be done, in order.
     """
 
-    def __init__(self, memory: Memory, budgets: Budgets, out: list[c.Command]) -> None:
+    def __init__(
+        self, memory: Memory, budgets: BudgetsOf, out: list[c.Command]
+    ) -> None:
         self._memory = memory
         self._budgets = budgets
         self._out = out
