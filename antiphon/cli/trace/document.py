@@ -1,13 +1,14 @@
 """The document that a gateway answers on ``/turns``: its last turns, without a word of what was said."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     FiniteFloat,
     NonNegativeInt,
     ValidationError,
@@ -18,7 +19,16 @@ from antiphon.cli.failures import CommandError
 VERSION = 1
 """Of the document that this command reads."""
 
-Seconds = FiniteFloat
+LONGEST = 1e6
+"""Seconds, eleven days: conversations are shorter, and pictures of what is longer would show nothing."""
+
+Seconds = Annotated[float, Field(ge=-LONGEST, le=LONGEST)]
+Instant = Annotated[
+    AwareDatetime,
+    # At the ends of the calendar a time may have no name in another zone.
+    Field(gt=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
+]
+
 Scalar = bool | int | float | str
 """Of an attribute."""
 
@@ -87,7 +97,7 @@ class Turn(_Part):
     conversation: str
     turn: NonNegativeInt
     trace_id: str | None = None
-    began: AwareDatetime
+    began: Instant
     outcome: str
     route: str = ""
     total: Seconds | None = None

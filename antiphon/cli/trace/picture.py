@@ -195,10 +195,8 @@ def _ordered(turn: Turn) -> Iterable[tuple[Span, int, bool]]:
             order.index(span.name) if span.name in order else -1,
         ),
     )
-    drafts: dict[object, Span] = {
-        span.attributes.get(names.REVISION): span
-        for span in spans
-        if span.name == names.SPECULATE_SPAN
+    drafts = {
+        _revision(span): span for span in spans if span.name == names.SPECULATE_SPAN
     }
     for span in spans:
         if span.name == names.SPECULATE_SPAN:
@@ -210,10 +208,16 @@ def _ordered(turn: Turn) -> Iterable[tuple[Span, int, bool]]:
             yield span, 0, False
 
 
-def _draft_of(span: Span, drafts: Mapping[object, Span]) -> Span | None:
+def _draft_of(span: Span, drafts: Mapping[int | None, Span]) -> Span | None:
     if span.name not in _WORK or span.attributes.get(names.SPECULATIVE) is False:
         return None
-    return drafts.get(span.attributes.get(names.REVISION))
+    return drafts.get(_revision(span))
+
+
+def _revision(span: Span) -> int | None:
+    """Which attempt at the turn it worked for; None where it does not say so by a number."""
+    revision = span.attributes.get(names.REVISION)
+    return revision if isinstance(revision, int) else None
 
 
 def _lane(

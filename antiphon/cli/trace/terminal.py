@@ -196,9 +196,10 @@ def bar(lane: Lane, laid_out: Picture, cells: int, letters: Letters) -> str:
     def fill(start: float, end: float, letter: str) -> None:
         first, last = _cell(start, laid_out, cells), _cell(end, laid_out, cells)
         inside = end > laid_out.start and start < laid_out.end
-        for at in range(first, max(last, first + 1) if inside else first):
-            if 0 <= at < cells:
-                drawn[at] = letter
+        for at in range(
+            max(first, 0), min(max(last, first + 1), cells) if inside else 0
+        ):
+            drawn[at] = letter
 
     given_up = lane.state is State.GIVEN_UP
     if lane.counted != (lane.start, lane.end):

@@ -77,6 +77,12 @@ def test_a_draft_has_what_it_was_made_of_below_it() -> None:
     assert not any(map(given_up, _read(turns.ahead()).spans))
 
 
+def test_a_draft_that_does_not_say_which_one_it_is_is_drawn() -> None:
+    strange = turns.span("speculate", 0.0, 1.0, REVISION=["one", "two"])
+    (lane,) = picture(_read(turns.bare(spans=[strange]))).lanes
+    assert (lane.name, lane.state) == ("speculate", State.PLAIN)
+
+
 def test_what_overran_says_by_how_much_and_nothing_else_does() -> None:
     lanes = picture(_read(turns.slow())).lanes
     over = {lane.name: lane.notes for lane in lanes if lane.state is State.OVER}

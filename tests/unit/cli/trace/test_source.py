@@ -115,6 +115,19 @@ def test_a_damaged_document_says_where() -> None:
         turns.document(turns.ahead(total=float("nan")))
 
 
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ("total", 1e30),
+        ("began", "0001-01-01T00:00:00+14:00"),
+        ("began", "9999-12-31T23:59:59-14:00"),
+    ],
+)
+def test_times_that_no_turn_has_are_damage(where: str, what: object) -> None:
+    with pytest.raises(BadDocument, match=rf"turns\.0\.{where}"):
+        turns.document(turns.ahead(**{where: what}))
+
+
 def test_what_a_later_gateway_adds_is_kept() -> None:
     (turn,) = turns.document(turns.ahead(mood="good")).turns
     assert turn.model_dump()["mood"] == "good"
