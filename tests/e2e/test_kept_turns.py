@@ -1,8 +1,10 @@
-"""Where nobody is to be traced, turns that overran or failed are traced all the same."""
+"""Where nobody is to be traced, turns that overran or failed are traced all the same, and the log tells of them."""
 
+import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -62,7 +64,7 @@ async def joined(metrics: str) -> set[str]:
     }
 
 
-async def test_a_turn_that_overran_and_one_that_failed_are_kept_and_no_other(
+async def test_a_turn_that_overran_and_one_that_failed_are_kept_and_logged_and_no_other(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "budgets.toml"
@@ -84,6 +86,7 @@ async def test_a_turn_that_overran_and_one_that_failed_are_kept_and_no_other(
             gateway.terminate()
             assert await gateway.ended() == 0
         first, second = by_trace(receiver)
+        late, broken = (line for line in map(json.loads, gateway.log) if "turn" in line)
     assert overran.ended.outcome == pb.TURN_OUTCOME_ANSWERED
     assert went_well.ended.outcome == pb.TURN_OUTCOME_ANSWERED
     assert failed.ended.outcome == pb.TURN_OUTCOME_FAILED
@@ -94,3 +97,12 @@ async def test_a_turn_that_overran_and_one_that_failed_are_kept_and_no_other(
         for name in calls & set(spans):
             assert spans[name].parent_span_id == spans["turn"].span_id
     assert exemplars == {first["turn"].trace_id.hex()}
+    assert late["conversation"] == broken["conversation"]
+    assert (late["event"], late["level"]) == ("a turn was late", "info")
+    assert (late["overruns"], late["turn"]) == (["total"], 1)
+    told = overran.ended.waterfall.total.ToTimedelta().total_seconds()
+    assert late["total"] == pytest.approx(told, abs=0.001)
+    assert (broken["event"], broken["level"]) == ("a turn failed", "warning")
+    assert (broken["stage"], broken["turn"]) == ("llm", 3)
+    for line, spans in ((late, first), (broken, second)):
+        assert line["trace_id"] == spans["turn"].trace_id.hex()
