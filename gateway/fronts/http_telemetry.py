@@ -27,7 +27,6 @@ OTHER = "other"
 REQUEST_ID = "X-Request-Id"
 """Header of an answer that names its trace; OpenAI's clients show it."""
 
-_PARENT = "traceparent"
 LEFT = 499
 """Status for nobody: whoever asked has left."""
 
@@ -111,13 +110,9 @@ def _span(request: web.Request, route: str) -> Iterator[Span]:
 
 
 def _caller(request: web.Request) -> Context:
-    """The trace that a request brings.
-
-    Of its ids alone: what strangers put beside them (``tracestate``, ``baggage``) would go on to the stages and to upstreams,
-    and one that finds it too long would seem to have failed.
-    """
-    parent = request.headers.get(_PARENT)
-    return tracing.extract([(_PARENT, parent)] if parent is not None else [])
+    """The trace that a request brings."""
+    parent = request.headers.get(tracing.PARENT)
+    return tracing.extract([(tracing.PARENT, parent)] if parent is not None else [])
 
 
 def _tell(span: Span, status: int, broken: AntiphonError | None) -> None:

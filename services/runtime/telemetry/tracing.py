@@ -3,6 +3,7 @@
 The sampler is what ``OTEL_TRACES_SAMPLER`` names, read by the SDK; `keeping` adds to it.
 """
 
+import logging
 import os
 import platform
 import uuid
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from opentelemetry import context as contexts
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.re import parse_env_headers
 
 from services.runtime.errors import FailedPrecondition
 from services.runtime.telemetry import names
@@ -27,7 +30,13 @@ tracer = trace.get_tracer("antiphon")
 VERSION = version("antiphon")
 """Of the package."""
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+PARENT = "traceparent"
+"""Header, or metadata, that names the span of whoever asks, as W3C's Trace Context has it."""
+
+_OTLP = "OTEL_EXPORTER_OTLP_"
+_FOR_TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
+_EXPORTER = "OTEL_TRACES_EXPORTER"
+_context = TraceContextTextMapPropagator()
 
 
 def configure(service: str) -> TracerProvider | None:
@@ -39,21 +48,54 @@ def configure(service: str) -> TracerProvider | None:
         FailedPrecondition: a variable has a value that it cannot have.
     """
     if (
-        not any(os.environ.get(name) for name in _ENDPOINTS)
+        not _standard("ENDPOINT")
         or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-        or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+        or os.environ.get(_EXPORTER) == "none"
     ):
         return None
+    _check()
     try:
         provider = TracerProvider(resource=_resource(service))
         provider.sampler = TurnSampler(provider.sampler)
         provider.add_span_processor(Keeping(Batches()))
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001
+        # Its packages refuse values by errors of many kinds.
         raise FailedPrecondition(
             f"traces: a variable of OpenTelemetry's (OTEL_…) has a wrong value: {error}"
         ) from None
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _standard(name: str) -> str:
+    """One of the exporter's variables: that of traces, or else that of all signals; empty where neither is set."""
+    return os.environ.get(_FOR_TRACES + name) or os.environ.get(_OTLP + name, "")
+
+
+def _check() -> None:
+    """Refuse what would lose all spans without a word, or write a secret into the log.
+
+    Raises:
+        FailedPrecondition: a variable has a value that it cannot have.
+    """
+    exporter = os.environ.get(_EXPORTER) or "otlp"
+    if exporter != "otlp":
+        raise FailedPrecondition(
+            f"traces: {_EXPORTER} is {exporter!r}; allowed: otlp, none"
+        )
+    protocol = _standard("PROTOCOL") or "grpc"
+    if protocol != "grpc":
+        raise FailedPrecondition(
+            f"traces: {_OTLP}PROTOCOL is {protocol!r}; allowed: grpc (collectors listen for it on port 4317)"
+        )
+    # It repeats what it cannot read, and there are keys in it.
+    logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
+    headers = _standard("HEADERS")
+    pairs = [pair for pair in headers.split(",") if pair.strip()]
+    if len(parse_env_headers(headers, liberal=True)) != len(pairs):
+        raise FailedPrecondition(
+            f"traces: {_OTLP}HEADERS cannot be read; allowed: NAME=VALUE, with commas between them"
+        )
 
 
 def _resource(service: str) -> Resource:
@@ -90,9 +132,17 @@ def exemplar(span: trace.Span | None = None) -> dict[str, str] | None:
 
 
 def extract(metadata: Sequence[tuple[str, str | bytes]]) -> Context:
-    """The trace context that a caller sent in gRPC metadata."""
-    carrier = {key: value for key, value in metadata if isinstance(value, str)}
-    return propagate.extract(carrier)
+    """The trace that a caller sent in gRPC metadata, or in HTTP headers; their names in lower case.
+
+    Of its ids alone: what strangers put beside them (``tracestate``, ``baggage``) would go on to the stages and to upstreams,
+    and one that finds it too long would seem to have failed.
+    """
+    carrier = {
+        key: value
+        for key, value in metadata
+        if key == PARENT and isinstance(value, str)
+    }
+    return _context.extract(carrier, Context())
 
 
 def inject(
@@ -100,7 +150,7 @@ def inject(
 ) -> tuple[tuple[str, str], ...]:
     """Metadata for a call, with the current trace context (or the given one) in it."""
     carrier = dict(metadata or {})
-    propagate.inject(carrier, context)
+    _context.inject(carrier, context)
     return tuple(carrier.items())
 
 

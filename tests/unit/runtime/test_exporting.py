@@ -115,13 +115,28 @@ async def test_without_a_collector_there_are_no_traces(
     assert await work(variables) == ("off", [])
 
 
-async def test_a_wrong_variable_is_told_in_one_line() -> None:
-    variables = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "soon",
-    }
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "soon"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "zip"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "allowed: grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "allowed: grpc"),
+        ("OTEL_TRACES_EXPORTER", "console", "allowed: otlp, none"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cret", "allowed: NAME=VALUE"),
+    ],
+)
+async def test_a_wrong_variable_is_told_in_one_line(
+    variable: str, value: str, said: str
+) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", variable: value}
     _, (line,) = await work(variables)
-    assert "OTEL_" in line and "soon" in line
+    assert "OTEL_" in line and said in line
+    assert "s3cret" not in line
+
+
+async def test_how_others_pass_on_their_traces_is_not_ours() -> None:
+    assert await work({"OTEL_PROPAGATORS": "b3"}) == ("off", [])
 
 
 async def test_a_collector_that_is_not_there_costs_the_spans_and_one_line() -> None:

@@ -1,7 +1,7 @@
 """Every RPC of a turn is a span, and counted; what went wrong is told apart from what was wanted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +30,12 @@ from services.runtime.rpc import untraced
 from services.runtime.server import bind, create_server
 from services.runtime.settings import ServiceSettings
 from services.runtime.streams import read, write
-from services.runtime.telemetry import metrics, names
+from services.runtime.telemetry import metrics, names, tracing
 from tests.fakes.spans import Spans, id_of, recorded, told, trace_of
 
 TRACE, CALLER = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 METADATA = (("traceparent", f"00-{TRACE:032x}-{CALLER:016x}-01"),)
+STRANGE = (("tracestate", "vendor=1"), ("baggage", "user=somebody"))
 METHOD = "antiphon.v1.TextToSpeech/Synthesize"
 
 
@@ -67,10 +68,12 @@ class Endless(LanguageModelServicer):
     """Gives no span of its own to what it does for long."""
 
     inside: trace.SpanContext | None = None
+    onwards: Sequence[tuple[str, str]] = ()
 
     @untraced
     async def Generate(self, _request: object, context: Any) -> None:  # type: ignore[override]
         self.inside = trace.get_current_span().get_span_context()
+        self.onwards = tracing.inject()
 
 
 @dataclass
@@ -233,7 +236,7 @@ async def test_a_handler_may_go_without_a_span_and_runs_in_its_callers_context(
         call = running.channel.unary_stream(
             "/antiphon.v1.LanguageModel/Generate",
             request_serializer=llm_pb2.GenerateRequest.SerializeToString,
-        )(llm_pb2.GenerateRequest(), metadata=METADATA)
+        )(llm_pb2.GenerateRequest(), metadata=(*METADATA, *STRANGE))
         assert await call.read() is grpc.aio.EOF
         await speak(running)
         await spans.all_ended()
@@ -241,4 +244,5 @@ async def test_a_handler_may_go_without_a_span_and_runs_in_its_callers_context(
     inside = running.endless.inside
     assert inside is not None
     assert (inside.trace_id, inside.span_id) == (TRACE, CALLER)
+    assert [name for name, _ in running.endless.onwards] == ["traceparent"]
     assert id_of(spans[0]) != CALLER
