@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
-from structlog.contextvars import bind_contextvars, bound_contextvars
+from structlog.contextvars import bound_contextvars
+from structlog.typing import EventDict, Processor
 
 from services.runtime.settings import ProcessSettings
 from services.runtime.words import Redaction
@@ -24,6 +25,7 @@ def configure(settings: ProcessSettings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _naming(settings.section),
         _add_trace,
     ]
     renderer: Any = (
@@ -57,7 +59,6 @@ def configure(settings: ProcessSettings) -> None:
     root.setLevel(_level_of_libraries(settings))
     for ours in ("antiphon", "gateway", "services"):
         logging.getLogger(ours).setLevel(level)
-    bind_contextvars(service=settings.section)
 
 
 def _level_of_libraries(settings: ProcessSettings) -> str:
@@ -74,6 +75,14 @@ def _level_of_libraries(settings: ProcessSettings) -> str:
 def get_logger(name: str) -> Any:
     """A logger for a module; use it as ``log.info("what happened", key=value)``."""
     return structlog.stdlib.get_logger(name)
+
+
+def _naming(service: str) -> Processor:
+    # No variable of a context: threads of libraries, which send spans for example, begin without.
+    def name(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        return {**event, "service": service}
+
+    return name
 
 
 def _add_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

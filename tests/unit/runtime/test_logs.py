@@ -31,10 +31,27 @@ with trace.use_span(span), logs.bound_contextvars(conversation="c1", turn=7):
         log.exception("failed")
 """
 
+ELSEWHERE = """
+import logging
+import sys
+from threading import Thread
+from services.runtime import logs
+from services.runtime.settings import ProcessSettings
 
-def said(*flags: str) -> list[str]:
+class Settings(ProcessSettings):
+    section = "stt"
+
+logs.configure(Settings.load(sys.argv[1:]))
+logging.getLogger("somebody").error("here")
+thread = Thread(target=logging.getLogger("somebody").error, args=("elsewhere",))
+thread.start()
+thread.join()
+"""
+
+
+def said(*flags: str, script: str = SAY) -> list[str]:
     done = run(
-        [sys.executable, "-c", SAY, *flags],
+        [sys.executable, "-c", script, *flags],
         capture_output=True,
         text=True,
         check=True,
@@ -62,6 +79,12 @@ def test_so_do_lines_for_people() -> None:
         for line in found:
             for carried in ("conversation", "turn", f"{0xABC:032x}", f"{0xDEF:016x}"):
                 assert carried in line
+
+
+def test_every_line_names_its_process_whichever_thread_writes_it() -> None:
+    lines = said("--log-format=json", script=ELSEWHERE)
+    told = [(line["event"], line["service"]) for line in map(json.loads, lines)]
+    assert told == [("here", "stt"), ("elsewhere", "stt")]
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
