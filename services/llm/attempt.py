@@ -22,7 +22,6 @@ from services.llm.upstreams import (
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import metrics
 from services.runtime.units import to_duration
-from services.runtime.words import Words
 
 log = get_logger(__name__)
 
@@ -123,15 +122,19 @@ class Attempt:
         if self.outcome is not None:
             return
         bad_request = failure.outcome is Outcome.BAD_REQUEST
-        reason = failure.error.message
         note = log.debug if bad_request else log.warning
         note(
             "upstream failed",
             upstream=self.station.name,
             outcome=failure.outcome.value,
-            # What an upstream says about a bad request may repeat the user's words.
-            reason=Words(reason) if bad_request else reason,
+            reason=failure.reason,
         )
+        if failure.error.message != failure.reason:
+            log.debug(
+                "upstream said why",
+                upstream=self.station.name,
+                said=failure.error.message,
+            )
         self._end(failure.outcome)
         silent = self._took if self.first is None else None
         self.station.circuit.failed(self.permit, failure, silent)

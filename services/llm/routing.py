@@ -59,7 +59,7 @@ class Station:
         if why is None:
             return Unavailable(f"upstream {self.name!r} rests")
         wait = f"rests for another {rest:.0f} s" if rest else "is being tried again"
-        message = f"{why.error.message} (it {wait})"
+        message = f"{why.reason} (it {wait})"
         full = isinstance(why.error, Full)
         error = Full(message, rest) if full else type(why.error)(message)
         error.everywhere = why.error.everywhere

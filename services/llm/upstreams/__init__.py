@@ -42,7 +42,8 @@ class UpstreamFailure(Exception):
 
     Attributes:
         outcome: the kind of failure, for metrics and for whoever tries elsewhere.
-        error: what the caller is told if nobody does.
+        error: what the caller is told if nobody does. It may repeat what the upstream said, which may repeat the user's words.
+        reason: the same without that, for the log and for other callers.
         elsewhere: whether another upstream may do better; not where the request itself is wrong.
         blamed: whether it tells that the upstream is not well, and had better be left alone.
     """
@@ -57,6 +58,7 @@ class UpstreamFailure(Exception):
         super().__init__(error.message)
         self.outcome = outcome
         self.error = error
+        self.reason = error.message
         self.elsewhere = elsewhere
         self.blamed = blamed
 

@@ -108,8 +108,15 @@ def from_status(
         body: what the server said about it.
         filled: fields of the request that only the settings fill.
     """
-    failure = _meant(upstream, status, headers, body, filled)
+    error = _parse(body)
+    said = _words(error, body)
+    failure = _meant(upstream, status, headers, error, said, filled)
     failure.error.everywhere = upstream.shared
+    if said:
+        left_out = f"({len(said)} characters)"
+        failure.reason = _meant(
+            upstream, status, headers, error, left_out, filled
+        ).reason
     return failure
 
 
@@ -117,11 +124,11 @@ def _meant(
     upstream: UpstreamSettings,
     status: int,
     headers: Mapping[str, str],
-    body: str,
+    error: Mapping[str, Any],
+    said: str,
     filled: Collection[str],
 ) -> UpstreamFailure:
-    error = _parse(body)
-    said = _words(error, body)
+    said = said or "no reason given"
     name = f"upstream {upstream.name!r}"
     if status in (401, 402, 403):
         return UpstreamFailure(
@@ -208,7 +215,7 @@ def _plain(error: object) -> dict[str, Any]:
 
 
 def _words(error: Mapping[str, Any], body: str) -> str:
-    said = error.get("message") or body or "no reason given"
+    said = error.get("message") or body
     return " ".join(whole(str(said)).split())[:_SAID]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.llm.attempt import Attempt
 from services.llm.patience import Patience
@@ -10,7 +11,7 @@ from services.llm.policies import CircuitSettings, HedgeSettings
 from services.llm.prompt import Prompt
 from services.llm.routing import Station
 from services.llm.settings import UpstreamSettings
-from services.llm.upstreams import Delta, Outcome, Text
+from services.llm.upstreams import Delta, Outcome, Text, failures
 
 PROMPT = Prompt("", [{"role": "user", "content": "Hello?"}])
 
@@ -69,3 +70,20 @@ def test_only_the_first_end_counts(attempt: Attempt) -> None:
     attempt.overtaken()
     attempt.conclude(Outcome.UPSTREAM_ERROR)
     assert attempt.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 422, 429, 500, 503])
+def test_what_an_upstream_said_is_the_callers_alone(
+    station: Station, attempt: Attempt, status: int
+) -> None:
+    body = '{"error": {"message": "cannot parse: my quokka has died"}}'
+    failure = failures.from_status(Talkative.settings, status, {}, body)
+    assert "quokka" in failure.error.message
+    with capture_logs() as lines:
+        attempt.fail(failure)
+    told = [line for line in lines if "quokka" in str(line)]
+    assert [(line["log_level"], line["said"]) for line in told] == [
+        ("debug", failure.error.message)
+    ]
+    assert failure.outcome.value in str(lines)
+    assert "quokka" not in station.why_not().message
