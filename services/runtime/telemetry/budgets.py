@@ -28,6 +28,9 @@ OBJECTIVES = ("within_budget", "answered")
 LONGEST = 60.0
 """Seconds of a budget; where there are more, milliseconds were meant."""
 
+LARGEST_FILE = 64 * 1024
+"""Bytes; all routes with all of their budgets, and comments, are a few thousand."""
+
 _SHIPPED = Path(__file__).with_name("budgets.toml")
 
 
@@ -77,7 +80,7 @@ def read(path: Path) -> Budgets:
         FailedPrecondition: as for `load`.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(_text(path))
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a maze
@@ -86,6 +89,17 @@ def read(path: Path) -> Budgets:
     if reading.problems:
         raise _refused(path, "; ".join(reading.problems))
     return reading.budgets
+
+
+def _text(path: Path) -> str:
+    """What stands in a file that can be one of budgets: a pipe or a device might never end, and all processes read it."""
+    if path.exists() and not path.is_file():
+        raise _refused(path, "is no file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise _refused(path, f"is larger than {LARGEST_FILE} bytes")
+    return content.decode()
 
 
 def _refused(path: Path, problem: str) -> FailedPrecondition:

@@ -119,8 +119,22 @@ def test_routes_are_no_more_than_histograms_bear(path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(FailedPrecondition, match="nowhere: No such file"):
         budgets.read(tmp_path / "nowhere")
-    with pytest.raises(FailedPrecondition, match="Is a directory"):
+    with pytest.raises(FailedPrecondition, match="is no file"):
         budgets.read(tmp_path)
+
+
+def test_what_might_never_end_is_not_read(path: Path) -> None:
+    with pytest.raises(FailedPrecondition, match="/dev/zero: is no file"):
+        budgets.read(Path("/dev/zero"))
+    os.mkfifo(path)
+    with pytest.raises(FailedPrecondition, match="is no file"):
+        budgets.read(path)
+
+
+def test_a_file_that_is_something_else_is_not_read_to_its_end(path: Path) -> None:
+    path.write_text(PLAIN + "#" * budgets.LARGEST_FILE)
+    with pytest.raises(FailedPrecondition, match="larger than 65536 bytes"):
+        budgets.read(path)
 
 
 # --- in a process of its own, since edges are fixed when it begins -----------------------------------------
