@@ -84,10 +84,9 @@ class Preparing:
             if isinstance(problem, InvalidArgument) and asked.opening:
                 self._deliver(c.Refuse(f"config.{problem.field}", problem.problem))
             else:
-                # What is said about a bad request may repeat the user's words.
-                bad_request = isinstance(problem, InvalidArgument)
-                reason = str(problem)
                 log.warning(
                     "the prompt was not prepared; the first answer may be slow",
-                    reason=Words(reason) if bad_request else reason,
+                    code=problem.code.name,
+                    # What a model's server says may repeat the user's words; the proxy's log has the rest.
+                    reason=Words(problem),
                 )
