@@ -169,7 +169,12 @@ def read(body: bytes) -> Document:
         return Document.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
+        where = shown(".".join(str(part) for part in problem["loc"]))
         raise BadDocument(
             f"what it says of its turns is damaged: {where}: {problem['msg']}"
         ) from None
+
+
+def shown(text: str) -> str:
+    """What may be written to a terminal: whoever answers on the port must not drive it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import ClassVar
 
 from antiphon.cli import failures
@@ -20,10 +20,14 @@ MOST_TURNS = 200
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/@\[\]]+):(?P<port>\d{1,5})")
 _PATIENCE_SECONDS = 5.0
+"""Of silence."""
+BODY_SECONDS = 30.0
+"""For all of the answer: slow networks take a while, and some servers never end."""
 _POLL_SECONDS = 1.0
 _USUAL_NEWS = 20
 """Turns that are asked for while following; where all of them are new, all that there are."""
 _LONGEST_BODY = 64 * 1024 * 1024
+_PART = 64 * 1024
 _GATEWAY = next(part for part in PARTS if part.name == "gateway")
 
 
@@ -94,7 +98,7 @@ class Source:
         try:
             url = f"http://{self._address}/turns?last={count}"
             with self._open(url, timeout=_PATIENCE_SECONDS) as answer:
-                return read(answer.read(_LONGEST_BODY))
+                return read(_body(answer))
         except BadDocument as error:
             raise self._no_gateway(str(error)) from None
         except urllib.error.HTTPError as error:
@@ -103,7 +107,8 @@ class Source:
             raise self._no_gateway(
                 f"it answers, but has no turns (HTTP status {error.code})"
             ) from None
-        except HTTPException:
+        except (HTTPException, ValueError):
+            # The second where it sends us on to what is no address.
             raise self._no_gateway("what answers there does not speak HTTP") from None
         except OSError as error:
             raise NobodyThere(
@@ -138,6 +143,21 @@ class Source:
             f"{self._address} is not the metrics port of a gateway that `antiphon trace` understands: {why}.\n"
             "Name a gateway's metrics port with --at HOST:PORT; by default it is 9460."
         )
+
+
+def _body(answer: HTTPResponse) -> bytes:
+    """All that is answered, as far as it can be a document.
+
+    Raises:
+        BadDocument: it does not come to an end.
+    """
+    body = bytearray()
+    deadline = time.monotonic() + BODY_SECONDS
+    while part := answer.read1(_PART):
+        body += part
+        if len(body) > _LONGEST_BODY or time.monotonic() > deadline:
+            raise BadDocument("its answer does not come to an end")
+    return bytes(body)
 
 
 def _reason(error: OSError) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from antiphon.cli.trace.choice import FAILED, Summary
-from antiphon.cli.trace.document import Gateway, Turn
+from antiphon.cli.trace.document import Gateway, Turn, shown
 from antiphon.cli.trace.picture import TOTAL, Lane, Picture, State, amount, picture
 from antiphon.cli.waterfall import COLOURS
 
@@ -73,7 +73,7 @@ def turn_drawing(
     cells = min(max(room, _LEAST_BAR_CELLS), _MOST_BAR_CELLS)
     lines: list[RenderableType] = [_headline(turn, width, zone)]
     if turn.trace_id:
-        lines.append(Text(f"  trace {_shown(turn.trace_id)}", style="dim"))
+        lines.append(Text(f"  trace {shown(turn.trace_id)}", style="dim"))
     for lane in laid_out.lanes:
         lines += _lane(lane, laid_out, cells, letters, wide)
     if laid_out.lanes:
@@ -124,11 +124,11 @@ def summary_drawing(
 
 def _headline(turn: Turn, width: int, zone: tzinfo | None) -> Text:
     when = turn.began.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-    whose = f"{_shown(turn.conversation)[:ID_LETTERS]} turn {turn.turn}"
+    whose = f"{shown(turn.conversation)[:ID_LETTERS]} turn {turn.turn}"
     failed = turn.outcome == FAILED
-    how = _shown(turn.outcome)
+    how = shown(turn.outcome)
     if turn.failure is not None:
-        how += f" in {_shown(turn.failure.stage)}: {_shown(turn.failure.code)}"
+        how += f" in {shown(turn.failure.stage)}: {shown(turn.failure.code)}"
     pieces = [
         Text(when, style="bold"),
         Text(whose),
@@ -143,7 +143,7 @@ def _headline(turn: Turn, width: int, zone: tzinfo | None) -> Text:
     if turn.saved and turn.saved >= 0.0005:
         pieces.append(Text(f"saved {amount(turn.saved)}"))
     if turn.overruns:
-        over_budget = ", ".join(map(_shown, turn.overruns))
+        over_budget = ", ".join(map(shown, turn.overruns))
         pieces.append(Text(f"over budget: {over_budget}", style="red"))
     return _flow(pieces, width)
 
@@ -175,12 +175,12 @@ def _lane(
         style = "dim"
     else:
         style = COLOURS.get(lane.share, "")
-    name = f"  {'  ' * lane.depth}{_shown(lane.name)}"
+    name = f"  {'  ' * lane.depth}{shown(lane.name)}"
     heading = "bold" if lane.name == TOTAL else style if style == "dim" else ""
     line = Text(f"{name[: _NAME_CELLS - 1]:<{_NAME_CELLS}}", style=heading)
     line.append(bar(lane, laid_out, cells, letters), style=style)
     line.append(f"{amount(lane.took):>{_NUMBER_CELLS}}", style=heading)
-    notes = ", ".join(map(_shown, lane.notes))
+    notes = ", ".join(map(shown, lane.notes))
     if not notes:
         return [line]
     beside = wide and len(notes) + 2 <= _NOTE_CELLS
@@ -244,11 +244,6 @@ def _cell(at: float, laid_out: Picture, cells: int) -> int:
 
 def _turns(count: int) -> str:
     return "1 turn" if count == 1 else f"{count} turns"
-
-
-def _shown(text: str) -> str:
-    """What may be written to a terminal: whoever answers on the port must not drive it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def drawings(

@@ -115,6 +115,31 @@ def test_a_damaged_document_says_where() -> None:
         turns.document(turns.ahead(total=float("nan")))
 
 
+def test_an_answer_without_an_end_is_no_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("antiphon.cli.trace.source.BODY_SECONDS", 0.0)
+    with (
+        _saying(b"HTTP/1.1 200 OK\r\n\r\n{") as address,
+        pytest.raises(NoGateway, match="does not come to an end"),
+    ):
+        Source(address).latest(1)
+
+
+def test_what_sends_on_to_no_address_is_no_gateway() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n"
+    with _saying(answer) as address, pytest.raises(NoGateway, match="HTTP"):
+        Source(address).latest(1)
+
+
+def test_what_is_damaged_does_not_drive_the_terminal() -> None:
+    budgets = {"\x1b[31m\nllm": "soon"}
+    with pytest.raises(BadDocument) as refused:
+        turns.document(turns.ahead(budgets=budgets))
+    assert "?[31m?llm" in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("where", "what"),
     [
