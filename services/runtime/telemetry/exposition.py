@@ -16,6 +16,9 @@ from prometheus_client import make_wsgi_app
 REQUEST_SECONDS = 10.0
 """Silence after which a connection is closed; each holds a thread."""
 
+MOST_CONNECTIONS = 32
+"""At once; further ones are closed. A few scrapers need a few, and each that says nothing would cost a thread and a file."""
+
 Page = Callable[[Mapping[str, str]], object]
 """Makes a JSON document from a request's query.
 
@@ -32,6 +35,25 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = MOST_CONNECTIONS
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._places = threading.Semaphore(MOST_CONNECTIONS)
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, if there is a place."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room for the next one."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report it, unless the client has gone or says nothing."""
@@ -60,7 +82,7 @@ def serve(
     class Server(_Server):
         address_family = family
 
-    server = Server((str(address[0]), port), _Handler)
+    server = Server((str(address[0]), port))
     server.set_app(_application(pages or {}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

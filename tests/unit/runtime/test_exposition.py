@@ -2,14 +2,16 @@
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 from prometheus_client import Histogram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from services.runtime.telemetry import exposition
+from services.runtime.telemetry import exposition, metrics
 
 OPENMETRICS = (
     "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -76,7 +78,8 @@ def test_whoever_takes_text_gets_text_that_has_no_exemplars(port: int) -> None:
 
 def test_when_a_series_began_is_no_series(port: int) -> None:
     _, body = get(port, "/metrics")
-    assert b"antiphon_spans_lost_total " in body
+    (family,) = metrics.SPANS_LOST.collect()
+    assert f"\n{family.name}_total ".encode() in body
     assert b"_created" not in body
 
 
@@ -103,3 +106,22 @@ def test_what_cannot_be_answered_says_why(
     response, body = get(port, path, method)
     assert response.status == status
     assert json.loads(body) == {"error": said}
+
+
+def test_those_who_say_nothing_take_no_more_than_the_places_there_are(
+    port: int,
+) -> None:
+    def visit() -> socket.socket:
+        return silent.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+
+    with ExitStack() as silent:
+        for _ in range(exposition.MOST_CONNECTIONS):
+            visit().sendall(b"GET /turns HTTP/1.1\r\nX-Slow: ")
+        assert visit().recv(1) == b""
+    while True:
+        try:
+            response, _ = get(port, "/turns")
+        except ConnectionError:  # a place is free when its thread has noticed
+            continue
+        assert response.status == 200
+        break
