@@ -124,8 +124,9 @@ def exemplar(span: trace.Span | None = None) -> dict[str, str] | None:
     """
     span = span or trace.get_current_span()
     context = span.get_span_context()
-    if context.trace_flags.sampled or (
-        isinstance(span, ReadableSpan) and is_worth_keeping(span)
+    # A caller's span, or its stand-in where we make none, says nothing of what is kept here.
+    if isinstance(span, ReadableSpan) and (
+        context.trace_flags.sampled or is_worth_keeping(span)
     ):
         return {"trace_id": trace.format_trace_id(context.trace_id)}
     return None

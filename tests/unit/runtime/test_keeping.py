@@ -171,3 +171,10 @@ def test_a_measurement_is_joined_to_a_turn_as_soon_as_it_is_known_to_be_kept() -
     assert tracing.exemplar(turn) == {"trace_id": trace_id}
     assert tracing.exemplar(Gateway(DEFAULT_ON).begin("any")) is not None
     assert tracing.exemplar(Gateway(ALWAYS_OFF).begin("any")) is None
+
+
+def test_no_measurement_is_joined_to_a_trace_that_is_the_callers_alone() -> None:
+    sampled = TraceFlags(TraceFlags.SAMPLED)
+    remote = NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=sampled))
+    assert tracing.exemplar(remote) is None
+    assert tracing.exemplar(Gateway(DEFAULT_ON).begin("any", remote)) is not None
