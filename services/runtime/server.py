@@ -19,11 +19,18 @@ from grpc_reflection.v1alpha import reflection
 
 from services.runtime import logs
 from services.runtime.admission import Admission
-from services.runtime.errors import AntiphonError
+from services.runtime.errors import AntiphonError, FailedPrecondition
 from services.runtime.onnx import forbid_reports
 from services.runtime.rpc import NO_ERRORS, ContractInterceptor
 from services.runtime.settings import ServiceSettings
-from services.runtime.telemetry import exposition, labels, lag, metrics, tracing
+from services.runtime.telemetry import (
+    budgets,
+    exposition,
+    labels,
+    lag,
+    metrics,
+    tracing,
+)
 
 log = logs.get_logger(__name__)
 
@@ -135,6 +142,7 @@ async def _live(service: Service, settings: ServiceSettings) -> None:
     # Where it cannot start, for those who ask how it does; gRPC would write a traceback for each.
     grace = LAST_MESSAGES_SECONDS
     log.info("loading", port=port, metrics_port=metrics_server.server_port)
+    _compare_budgets()
     try:
         starting = asyncio.create_task(service.start())
         stopped = asyncio.create_task(stopping.wait())
@@ -185,6 +193,14 @@ def _introduce(service: Service) -> None:
         methods = pool.FindServiceByName(full_name).methods_by_name
         errors = [code.name for code in grpc.StatusCode if code not in NO_ERRORS]
         labels.at_zero(metrics.ERRORS, method=methods, code=errors)
+
+
+def _compare_budgets() -> None:
+    """Say so where histograms cannot have the edges that the gateway's have; it would not have started."""
+    try:
+        budgets.load()
+    except FailedPrecondition as error:
+        log.warning("histograms have edges of the shipped budgets", reason=str(error))
 
 
 def _leave_soon() -> None:

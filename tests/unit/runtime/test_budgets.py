@@ -205,3 +205,37 @@ def test_a_gateway_leaves_with_one_line_where_its_budgets_are_wrong(path: Path) 
     assert json.loads(line)["reason"].startswith(
         f"{VARIABLE}={path}: budgets.llm is 0; {SECONDS}"
     )
+
+
+STAGE = """
+import sys
+from services.runtime.errors import FailedPrecondition
+from services.runtime.server import Service, run
+from services.stt.settings import SpeechToTextSettings
+
+class Unable(Service):
+    name = "stt"
+    full_names = ()
+    def register(self, server): ...
+    async def start(self):
+        raise FailedPrecondition("enough seen")
+    async def stop(self): ...
+
+run(Unable(), SpeechToTextSettings.load(sys.argv[1:]))
+"""
+
+
+def test_a_stage_works_with_wrong_budgets_and_says_so(path: Path) -> None:
+    path.write_text(PLAIN.replace("llm = 0.65", "llm = 0"))
+    flags = ["--port=0", "--metrics-port=0", "--log-format=json"]
+    left = subprocess.run(
+        [sys.executable, "-c", STAGE, *flags],
+        env={**os.environ, VARIABLE: str(path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    loading, warning, end = map(json.loads, left.stderr.splitlines())
+    assert (loading["event"], end["reason"]) == ("loading", "enough seen")
+    assert warning["level"] == "warning"
+    assert warning["reason"].startswith(f"{VARIABLE}={path}: budgets.llm is 0;")
