@@ -21,7 +21,6 @@ from gateway.stages.directory import Stages
 from gateway.stages.llm import Reply, to_messages
 from gateway.stages.stt import Transcription
 from gateway.stages.tts import Speech
-from services.runtime.contract import budget_metadata
 from services.runtime.logs import get_logger
 from services.runtime.telemetry.budgets import Budgets
 
@@ -90,7 +89,6 @@ class Calls:
             self._answers.options.language,
             self._hints(),
             partials,
-            watch.metadata,
             longest + policy.stt_timeout,
             watch,
         )
@@ -130,15 +128,14 @@ class Calls:
             model=options.model,
         )
         watch = self._observer.generating(ref, options.model)
-        budget = budget_metadata(self._budgets.of(options.model)["llm"])
         call = Reply(
             self._stages.llm,
             request,
             ref,
             self._tell,
-            (*watch.metadata, budget),
             LONGEST_REPLY,
             watch,
+            self._budgets.of(options.model)["llm"],
         )
         self._open(self._replies, call)
 
@@ -162,7 +159,6 @@ class Calls:
                 ref,
                 self._tell,
                 self.room,
-                watch.metadata,
                 LONGEST_REPLY,
                 watch,
             )

@@ -144,7 +144,6 @@ class Dictated:
                 start=0.0,
                 language=self._language,
                 interim=False,
-                metadata=span.metadata,
                 timeout=patience,
                 hints=self._hints,
                 watch=span,

@@ -149,8 +149,7 @@ async def asked(
 
     Args:
         stage: that is asked.
-        open_call: makes the call; ``Inbox.put`` is the sink that it is to have, ``CallSpan.metadata`` its metadata, and the
-            span looks on.
+        open_call: makes the call; ``Inbox.put`` is the sink that it is to have, and the span looks on.
     """
     inbox, span = Inbox(), CallSpan(stage)
     call = open_call(inbox, span)

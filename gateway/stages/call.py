@@ -43,6 +43,10 @@ that has waited for somebody else in vain says where the others would do no bett
 class Watch(Protocol):
     """Looks on at a call."""
 
+    @property
+    def metadata(self) -> Metadata:
+        """What makes the stage's spans children of the call's."""
+
     def enter(self) -> None:
         """Called in the context that the call's task gets, before it begins."""
 
@@ -53,19 +57,6 @@ class Watch(Protocol):
         """The call is over; only the first time that this is said counts."""
 
 
-class Unwatched:
-    """Nobody looks on."""
-
-    def enter(self) -> None:
-        """Leave the context as it is."""
-
-    def asked_again(self, reason: str) -> None:
-        """Nobody wants to know."""
-
-    def ended(self, code: grpc.StatusCode) -> None:
-        """Nobody wants to know."""
-
-
 class StageCall(ABC):
     """One thing that is asked of a stage: an RPC, or several where replicas are full or gone.
 
@@ -74,7 +65,7 @@ class StageCall(ABC):
         ref: the revision that the call works for.
         sink: takes what comes.
         timeout: seconds for all of it.
-        watch: looks on; None for nobody.
+        watch: looks on.
     """
 
     def __init__(
@@ -83,10 +74,10 @@ class StageCall(ABC):
         ref: Ref,
         sink: Sink,
         timeout: float,
-        watch: Watch | None = None,
+        watch: Watch,
     ) -> None:
         self._stage = stage
-        self._watch = watch or Unwatched()
+        self._watch = watch
         self.ref = ref
         self._sink = sink
         self._deadline = asyncio.get_running_loop().time() + timeout
@@ -234,7 +225,7 @@ class BidirectionalCall(StageCall, Generic[Request, Response]):
         ref: Ref,
         sink: Sink,
         timeout: float,
-        watch: Watch | None = None,
+        watch: Watch,
     ) -> None:
         super().__init__(stage, ref, sink, timeout, watch)
         self._outgoing: Outgoing[Request] = Outgoing()

@@ -14,7 +14,8 @@ from gateway.conversation.values import (
     ToolCall,
     Usage,
 )
-from gateway.stages.call import Metadata, Sink, StageCall, Watch
+from gateway.stages.call import Sink, StageCall, Watch
+from services.runtime.contract import budget_metadata
 from services.runtime.streams import read
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class Reply(StageCall):
         request: prompt and how to answer it.
         ref: the revision that it works for.
         sink: takes text and tool calls.
-        metadata: trace context.
         timeout: seconds for the whole call.
-        watch: looks on; None for nobody.
+        watch: looks on.
+        budget: seconds in which it is to begin; None where nobody says.
     """
 
     def __init__(
@@ -54,18 +55,20 @@ class Reply(StageCall):
         request: llm_pb2.GenerateRequest,
         ref: Ref,
         sink: Sink,
-        metadata: Metadata,
         timeout: float,
-        watch: Watch | None = None,
+        watch: Watch,
+        budget: float | None = None,
     ) -> None:
         super().__init__(Stage.LLM, ref, sink, timeout, watch)
         self._stub = stub
         self._request = request
-        self._metadata = metadata
+        self._wanted = () if budget is None else (budget_metadata(budget),)
 
     async def _talk(self) -> None:
         self._rpc = call = self._stub.Generate(
-            self._request, timeout=self._time_left(), metadata=self._metadata
+            self._request,
+            timeout=self._time_left(),
+            metadata=(*self._watch.metadata, *self._wanted),
         )
         try:
             while (response := await read(call)) is not None:

@@ -16,7 +16,7 @@ from antiphon.v1.stt_pb2 import Transcript as TranscriptMessage
 from gateway.conversation.events import CheckpointHeard, FinalHeard, PartialHeard
 from gateway.conversation.values import Ref, Stage, Transcript, Word
 from gateway.hearing.tape import BYTES_PER_SECOND, SAMPLE_RATE, Tape
-from gateway.stages.call import BidirectionalCall, Metadata, Sink, Watch
+from gateway.stages.call import BidirectionalCall, Sink, Watch
 from services.runtime.units import to_seconds
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         language: BCP 47 tag; empty for the stage's default.
         hints: phrases that are likely to be said.
         interim: whether partials are wanted.
-        metadata: trace context.
         timeout: seconds for the whole call.
-        watch: looks on; None for nobody.
+        watch: looks on.
     """
 
     def __init__(
@@ -55,13 +54,11 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
         language: str,
         hints: tuple[str, ...],
         interim: bool,
-        metadata: Metadata,
         timeout: float,
-        watch: Watch | None = None,
+        watch: Watch,
     ) -> None:
         super().__init__(Stage.STT, ref, sink, timeout, watch)
         self._stub = stub
-        self._metadata = metadata
         self._tape = tape
         # What was forgotten already cannot be sent, and takes no time either.
         self._start = self._sent = max(start, tape.start)
@@ -113,7 +110,9 @@ class Transcription(BidirectionalCall[TranscribeRequest, TranscribeResponse]):
     def _open(
         self,
     ) -> "grpc.aio.StreamStreamCall[TranscribeRequest, TranscribeResponse]":
-        return self._stub.Transcribe(timeout=self._time_left(), metadata=self._metadata)
+        return self._stub.Transcribe(
+            timeout=self._time_left(), metadata=self._watch.metadata
+        )
 
     async def _take(self, response: TranscribeResponse) -> bool:
         match response.WhichOneof("message"):

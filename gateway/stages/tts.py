@@ -13,7 +13,7 @@ from gateway.conversation.events import (
     ReplySpoken,
 )
 from gateway.conversation.values import Ref, Stage
-from gateway.stages.call import BidirectionalCall, Metadata, Sink, Watch
+from gateway.stages.call import BidirectionalCall, Sink, Watch
 from services.runtime.units import PCM_BYTES, to_seconds
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         ref: the revision that it works for.
         sink: takes audio and marks.
         room: set while the conversation has room for more audio; reading waits for it.
-        metadata: trace context.
         timeout: seconds for the whole call.
-        watch: looks on; None for nobody.
+        watch: looks on.
     """
 
     def __init__(
@@ -41,14 +40,12 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
         ref: Ref,
         sink: Sink,
         room: asyncio.Event,
-        metadata: Metadata,
         timeout: float,
-        watch: Watch | None = None,
+        watch: Watch,
     ) -> None:
         super().__init__(Stage.TTS, ref, sink, timeout, watch)
         self._stub = stub
         self._room = room
-        self._metadata = metadata
         self._bytes_per_second = config.format.sample_rate * PCM_BYTES
         self._outgoing.put(SynthesizeRequest(config=config))
 
@@ -63,7 +60,9 @@ class Speech(BidirectionalCall[SynthesizeRequest, SynthesizeResponse]):
     def _open(
         self,
     ) -> "grpc.aio.StreamStreamCall[SynthesizeRequest, SynthesizeResponse]":
-        return self._stub.Synthesize(timeout=self._time_left(), metadata=self._metadata)
+        return self._stub.Synthesize(
+            timeout=self._time_left(), metadata=self._watch.metadata
+        )
 
     async def _take(self, response: SynthesizeResponse) -> bool:
         await self._room.wait()

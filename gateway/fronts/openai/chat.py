@@ -56,7 +56,6 @@ class Chat:
                 request=prompt,
                 ref=NO_TURN,
                 sink=inbox.put,
-                metadata=span.metadata,
                 timeout=LONGEST_REPLY,
                 watch=span,
             ),

@@ -92,7 +92,6 @@ class Speech:
                 ref=NO_TURN,
                 sink=inbox.put,
                 room=inbox.room,
-                metadata=span.metadata,
                 timeout=LONGEST_REPLY,
                 watch=span,
             ),

@@ -97,7 +97,6 @@ class Recordings:
                 language=options.language,
                 interim=False,
                 hints=options.hints,
-                metadata=span.metadata,
                 timeout=patience,
                 watch=span,
             ),
