@@ -36,6 +36,13 @@ PARENT = "traceparent"
 _OTLP = "OTEL_EXPORTER_OTLP_"
 _FOR_TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
 _EXPORTER = "OTEL_TRACES_EXPORTER"
+_SAMPLER = "OTEL_TRACES_SAMPLER"
+_RATIO = "OTEL_TRACES_SAMPLER_ARG"
+_SAMPLERS = tuple(
+    f"{prefix}{name}"
+    for prefix in ("", "parentbased_")
+    for name in ("always_on", "always_off", "traceidratio")
+)
 _context = TraceContextTextMapPropagator()
 
 
@@ -73,7 +80,7 @@ def _standard(name: str) -> str:
 
 
 def _check() -> None:
-    """Refuse what would lose all spans without a word, or write a secret into the log.
+    """Refuse what would lose all spans without a word, send all where a few were meant, or write a secret into the log.
 
     Raises:
         FailedPrecondition: a variable has a value that it cannot have.
@@ -88,6 +95,17 @@ def _check() -> None:
         raise FailedPrecondition(
             f"traces: {_OTLP}PROTOCOL is {protocol!r}; allowed: grpc (collectors listen for it on port 4317)"
         )
+    sampler = (os.environ.get(_SAMPLER) or _SAMPLERS[0]).strip().lower()
+    if sampler not in _SAMPLERS:
+        allowed = ", ".join(_SAMPLERS)
+        raise FailedPrecondition(
+            f"traces: {_SAMPLER} is {sampler!r}; allowed: {allowed}"
+        )
+    ratio = os.environ.get(_RATIO) or "1"
+    if sampler.endswith("ratio") and not _is_share(ratio):
+        raise FailedPrecondition(
+            f"traces: {_RATIO} is {ratio!r}; allowed: a number from 0 to 1"
+        )
     # It repeats what it cannot read, and there are keys in it.
     logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
     headers = _standard("HEADERS")
@@ -96,6 +114,13 @@ def _check() -> None:
         raise FailedPrecondition(
             f"traces: {_OTLP}HEADERS cannot be read; allowed: NAME=VALUE, with commas between them"
         )
+
+
+def _is_share(said: str) -> bool:
+    try:
+        return 0 <= float(said) <= 1
+    except ValueError:
+        return False
 
 
 def _resource(service: str) -> Resource:

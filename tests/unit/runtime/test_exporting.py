@@ -123,6 +123,7 @@ async def test_without_a_collector_there_are_no_traces(
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "allowed: grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "allowed: grpc"),
         ("OTEL_TRACES_EXPORTER", "console", "allowed: otlp, none"),
+        ("OTEL_TRACES_SAMPLER", "ratio", "allowed: always_on, always_off"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cret", "allowed: NAME=VALUE"),
     ],
 )
@@ -133,6 +134,19 @@ async def test_a_wrong_variable_is_told_in_one_line(
     _, (line,) = await work(variables)
     assert "OTEL_" in line and said in line
     assert "s3cret" not in line
+
+
+@pytest.mark.parametrize("ratio", ["7", "-1", "nan", "10%"])
+async def test_a_share_of_traces_is_one(ratio: str) -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": ratio,
+    }
+    _, (line,) = await work(variables)
+    assert line.endswith(
+        f"OTEL_TRACES_SAMPLER_ARG is '{ratio}'; allowed: a number from 0 to 1"
+    )
 
 
 async def test_how_others_pass_on_their_traces_is_not_ours() -> None:
