@@ -24,6 +24,7 @@ from services.runtime.errors import (
 from services.runtime.logs import get_logger
 from services.runtime.streams import read, send
 from services.runtime.telemetry import metrics
+from services.runtime.words import Words
 
 log = get_logger(__name__)
 
@@ -135,7 +136,9 @@ class StageCall(ABC):
             log.warning(
                 "a replica is full or gone; the next one is asked",
                 stage=self._stage.value,
-                reason=error.message,
+                code=error.code.name,
+                # What a stage, or a server behind it, says may repeat the user's words; the stage's own log has the rest.
+                reason=Words(error.message),
             )
         return None
 

@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 from antiphon.v1 import llm_pb2
+from services.runtime.errors import Unavailable
 from tests.e2e.process import lone_process
 from tests.e2e.talking import talking
 from tests.fakes.stages import Script, serving
@@ -18,9 +19,12 @@ def reply(_request: llm_pb2.GenerateRequest) -> list[str | llm_pb2.ToolCall]:
     return [f"On {WRITTEN.title()}. ", "And nowhere else."]
 
 
-async def lines_of_two_turns(**settings: str) -> list[dict[str, Any]]:
+async def lines_of_two_turns(
+    script: Script | None = None, answered: bool = True, **settings: str
+) -> list[dict[str, Any]]:
     """The log of a gateway that was asked something aloud, and then in writing."""
-    script = Script(hear=lambda _conversation, _turn: HEARD, write=reply)
+    script = script or Script(write=reply)
+    script.hear = lambda _conversation, _turn: HEARD
     async with serving(script) as stages:
         chosen = {"stt": stages, "llm": stages, "tts": stages, **settings}
         environment = {f"ANTIPHON_GATEWAY_{k.upper()}": v for k, v in chosen.items()}
@@ -33,8 +37,11 @@ async def lines_of_two_turns(**settings: str) -> list[dict[str, Any]]:
             }
             async with lone_process("gateway", environment) as gateway:
                 async with talking(gateway.address) as talker:
-                    assert (await talker.ask(recording(QUESTIONS[2], end=1.2))).text
-                    assert (await talker.write("play the xylophone")).text
+                    asked = [
+                        await talker.ask(recording(QUESTIONS[2], end=1.2)),
+                        await talker.write("play the xylophone"),
+                    ]
+                    assert [bool(turn.text) for turn in asked] == [answered] * 2
                     await talker.finish()
                 gateway.terminate()
                 assert await gateway.ended() == 0
@@ -70,3 +77,21 @@ async def test_words_are_in_debug_lines_where_the_operator_lets_them_in() -> Non
     assert {line["level"] for line in found} == {"debug"}
     assert HEARD in {line.get("text") for line in found}
     assert any(WRITTEN in line["text"].lower() for line in found if "text" in line)
+
+
+async def test_no_line_has_what_a_model_said_that_failed() -> None:
+    def said() -> Unavailable:
+        return Unavailable(f"the server failed: cannot parse '{HEARD}'")
+
+    def fail() -> None:
+        raise said()
+
+    def fail_to_write(_request: llm_pb2.GenerateRequest) -> list[str]:
+        raise said()
+
+    script = Script(write=fail_to_write, prepares=True, before_prepared=fail)
+    lines = await lines_of_two_turns(script, answered=False, log_level="debug")
+    assert with_words(lines) == []
+    events = {line["event"] for line in lines}
+    assert "the prompt was not prepared; the first answer may be slow" in events
+    assert "a replica is full or gone; the next one is asked" in events
