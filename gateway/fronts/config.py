@@ -26,6 +26,9 @@ MOST_TOOLS = 128
 LONGEST_TEXT = 32_768
 """Characters of instructions, or of one text from the user."""
 
+LONGEST_NAME = 256
+"""Characters of a model's name, which traces and the last turns keep; where its stage cannot be asked nobody else looks."""
+
 LONGEST_INITIATIVE = 4_096
 """Characters of what the assistant says of its own accord."""
 
@@ -48,6 +51,7 @@ def to_options(
         InvalidArgument: a field is not allowed to be what it is.
     """
     check_length("config.instructions", config.instructions, LONGEST_TEXT)
+    check_length("config.model", config.model, LONGEST_NAME)
     if config.voice and abilities.tts:
         _one_of(
             "config.voice", config.voice, [voice.name for voice in abilities.tts.voices]

@@ -61,6 +61,7 @@ async def test_a_voice_that_is_none_without_an_example_is_refused_before_the_fir
         ({"voice": "nobody"}, "config.voice", "scripted"),
         ({"language": "xx"}, "config.language", "en"),
         ({"model": "huge"}, "config.model", "default"),
+        ({"model": "x" * 257}, "config.model", "at most 256"),
         ({"speed": 9.0}, "config.speed", "0.5 to 2.0"),
         ({"speed": 1.2}, "config.speed", "1.0, or 0"),
         ({"voice_instructions": "x" * 1001}, "config.voice_instructions", "1000"),
