@@ -28,6 +28,7 @@ from gateway.stages.directory import Abilities, Stages
 from services.runtime.contract import LONGEST_VOICE_INSTRUCTIONS
 from services.runtime.errors import AntiphonError, FailedPrecondition, InvalidArgument
 from services.runtime.logs import get_logger
+from services.runtime.words import Words
 
 log = get_logger(__name__)
 
@@ -172,7 +173,9 @@ async def _send_audio(
         if not response.prepared:
             raise
         # A file has no place to say that it breaks off; a connection that is cut says so.
-        log.warning("speech broke off", reason=error.message)
+        log.warning(
+            "speech broke off", code=error.code.name, reason=Words(error.message)
+        )
         broke_off(request, error)
         if request.transport is not None:
             request.transport.abort()

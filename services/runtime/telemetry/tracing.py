@@ -33,6 +33,9 @@ VERSION = version("antiphon")
 PARENT = "traceparent"
 """Header, or metadata, that names the span of whoever asks, as W3C's Trace Context has it."""
 
+_LONGEST_PARENT = 512
+"""The SDK warns of longer ones, each time, and strangers can send as many as they like."""
+
 _OTLP = "OTEL_EXPORTER_OTLP_"
 _FOR_TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
 _EXPORTER = "OTEL_TRACES_EXPORTER"
@@ -166,7 +169,7 @@ def extract(metadata: Sequence[tuple[str, str | bytes]]) -> Context:
     carrier = {
         key: value
         for key, value in metadata
-        if key == PARENT and isinstance(value, str)
+        if key == PARENT and isinstance(value, str) and len(value) <= _LONGEST_PARENT
     }
     return _context.extract(carrier, Context())
 

@@ -229,6 +229,15 @@ async def test_nobody_traces_who_asks_what_a_stage_is(running: Running) -> None:
     assert [span.name for span in spans] == [METHOD]
 
 
+def test_what_is_no_trace_of_a_callers_is_none_and_no_news(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for said in ("", "x", f"cc{METADATA[0][1][2:]}-{'z' * 3000}", "00-" + "0" * 600):
+        span = trace.get_current_span(tracing.extract([("traceparent", said)]))
+        assert not span.get_span_context().is_valid
+    assert not caplog.records
+
+
 async def test_a_handler_may_go_without_a_span_and_runs_in_its_callers_context(
     running: Running,
 ) -> None:
