@@ -60,7 +60,8 @@ async def test_a_spoken_turn_is_one_trace_with_a_server_span_below_each_call(
     (trace,) = await traces(spans)
     assert trace.root.parent == ""
     names = {piece.name for piece in trace.below(trace.root)}
-    assert names == {"endpointing", "speculate", "playout", *SERVERS}
+    # All of its sound comes at once, and whether anybody answers ahead is a race.
+    assert names - {"speculate"} == {"endpointing", "playout", *SERVERS}
     for name, server in SERVERS.items():
         call = trace.one(name)
         (served,) = trace.below(call)
