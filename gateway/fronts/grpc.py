@@ -32,6 +32,9 @@ LAST_MESSAGE_SECONDS = 1.0
 STUCK_SECONDS = 30.0
 """For a client to take one message."""
 
+VANISHING_SECONDS = 0.02
+"""From the end of what a client sends to the news that it has vanished, if it has: 0 to 6 ms, measured, and some more."""
+
 Context = grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse]
 
 
@@ -138,6 +141,8 @@ async def _read(
             await session.hear(request.audio.samples, arrived)
         else:
             session.tell(to_event(request, images, turns))
+    # Whoever vanishes has done that as well, as far as gRPC tells; this task is then cancelled here.
+    await asyncio.sleep(VANISHING_SECONDS)
     session.tell(InputEnded())
 
 
