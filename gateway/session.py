@@ -162,12 +162,16 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         self._calls.give_up()
+        # Whoever leaves because an answer is late counts as well.
+        now = self._loop.time()
+        for command in self._conversation.leave(now):
+            self._observer.saw(command, now)
+        self._observer.close()
         for task in self._tasks:
             task.cancel()
         await self._preparing.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._calls.ended()
-        self._observer.close()
 
     # --- doing what is commanded --------------------------------------------------------------------------
 

@@ -368,6 +368,12 @@ class Answering:
         ]
         return min(times) if times else None
 
+    def abandon(self, now: float) -> None:
+        """Give up every turn under way, and the draft: the client is gone."""
+        self.drop_draft(Speculated.FORGOTTEN)
+        for answer in self.turns.all():
+            self.turns.give_up(answer, Outcome.CANCELLED, now)
+
     def cut(self, outcome: Outcome, now: float) -> Answer | None:
         """Stop the answer in progress; returns it, if there was one."""
         answer = self.turns.answer

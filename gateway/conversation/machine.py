@@ -153,6 +153,13 @@ class Conversation:
             self._advance(now)
         return self._taken()
 
+    def leave(self, now: float) -> list[c.Command]:
+        """The client is gone, and the conversation over: what is under way is given up, and nobody is told."""
+        if not self._closed:
+            self._closed = True
+            self._answering.abandon(now)
+        return self._taken()
+
     def _dispatch(self, event: e.Event, now: float) -> None:
         match event:
             case e.SpeechBegan() | e.SpeechPaused() | e.Heard():

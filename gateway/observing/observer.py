@@ -103,7 +103,7 @@ class Observer:
         return self._turn(ref.turn).synthesize(ref, self._at)
 
     def close(self) -> None:
-        """The conversation is over, and all that was asked for it has been given up."""
+        """The conversation is over, and all that was asked for it has been given up; speech under way becomes no turn."""
         self._at = self._now()
         for number in list(self._turns):
             self._end(number, "abandoned")

@@ -51,7 +51,7 @@ WORK = {**TRANSCRIPTS, **LINES, "voice": "voice activity, in the gateway"}
 TURN_OUTCOMES = {
     "answered": "to its end",
     "interrupted": "by the user",
-    "cancelled": "by the client",
+    "cancelled": "by the client, or it left",
     "failed": "a stage did",
     "empty": "there was nothing to answer",
     "tool_calls": "the client is asked to call tools",

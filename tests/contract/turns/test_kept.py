@@ -12,6 +12,7 @@ from structlog.typing import EventDict
 
 from services.runtime.errors import Full
 from services.runtime.telemetry.budgets import Budgets
+from tests.fakes.hearing import silence, speech
 from tests.fakes.running_gateway import Client, RunningGateway, ask, running
 from tests.fakes.spans import Spans
 from tests.fakes.stages import Script, serving
@@ -102,6 +103,53 @@ async def test_a_conversation_is_counted_by_how_it_ended(
         await hang_up(client)
     await gateway.front.left.get()
     assert counted("antiphon_conversations_total", ending=ending) == before + 1
+
+
+async def test_an_answer_that_the_client_leaves_is_cancelled_and_its_latency_counts(
+    script: Script, gateway: RunningGateway, spans: Spans
+) -> None:
+    script.write = lambda _request: ["A long answer. " * 20]
+    cancelled = {
+        "antiphon_turns_total": {"outcome": "cancelled"},
+        "antiphon_interruptions_total": {"by": "client"},
+        "antiphon_response_latency_seconds_count": {},
+    }
+    before = {name: counted(name, **labels) for name, labels in cancelled.items()}
+    client = await Client.open(gateway)
+    await client.say(speech(0.5) + silence(0.6))
+    await client.until("reply_audio")
+    client.call.cancel()
+    await gateway.front.left.get()
+    (trace,) = await traces(spans)
+    assert trace.root.attributes["antiphon.turn.outcome"] == "cancelled"
+    (kept,) = gateway.sessions.recent.document(1)["turns"]
+    assert kept["outcome"] == "cancelled"
+    assert kept["total"] == pytest.approx(trace.waterfall()["total"], abs=1e-3)
+    after = {name: counted(name, **labels) for name, labels in cancelled.items()}
+    assert after == {name: count + 1 for name, count in before.items()}
+
+
+async def test_a_client_that_leaves_before_an_answer_is_there_counts_as_well(
+    script: Script, gateway: RunningGateway, spans: Spans
+) -> None:
+    writing = asyncio.Event()
+
+    def never() -> asyncio.Future[None]:
+        writing.set()
+        return asyncio.get_running_loop().create_future()
+
+    script.before_writing = never
+    before = counted("antiphon_turns_total", outcome="cancelled")
+    cut = counted("antiphon_interruptions_total", by="client")
+    client = await Client.open(gateway)
+    await client.send(text={"text": "Why?", "respond": True})
+    await writing.wait()
+    client.call.cancel()
+    await gateway.front.left.get()
+    (trace,) = await traces(spans)
+    assert trace.root.attributes["antiphon.turn.outcome"] == "cancelled"
+    assert counted("antiphon_turns_total", outcome="cancelled") == before + 1
+    assert counted("antiphon_interruptions_total", by="client") == cut
 
 
 async def test_what_a_call_logs_belongs_to_its_turns_trace(

@@ -170,6 +170,22 @@ def test_a_draft_that_nobody_gets_says_what_became_of_it(spans: Spans) -> None:
     assert trace.waterfall() == pytest.approx(told(watched), abs=1e-4)
 
 
+def test_a_draft_that_the_client_leaves_is_forgotten_and_its_turn_abandoned(
+    spans: Spans,
+) -> None:
+    before = counted("antiphon_speculations_total", outcome="forgotten")
+    turns_before = counted("antiphon_turns_total", outcome="cancelled")
+    watched = Watched(Policy())
+    watched.pause("I think")
+    watched.hang_up()
+    (trace,) = traces(spans)
+    draft = trace.one("speculate")
+    assert draft.attributes["antiphon.speculation.outcome"] == "forgotten"
+    assert trace.root.attributes["antiphon.turn.outcome"] == "abandoned"
+    assert counted("antiphon_speculations_total", outcome="forgotten") == before + 1
+    assert counted("antiphon_turns_total", outcome="cancelled") == turns_before
+
+
 def test_what_the_model_says_of_a_reply_is_on_its_call(spans: Spans) -> None:
     watched = Watched(Policy(speculations=0))
     ref = watched.ask()

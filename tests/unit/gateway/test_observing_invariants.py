@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
+from gateway.conversation.context import Context
 from gateway.conversation.values import Policy, Transcript
 from gateway.conversation.waterfall import SHARES
 from gateway.observing.recent import MOST
@@ -89,6 +90,29 @@ def test_every_draft_says_what_became_of_it(talk: Talk) -> None:
         ),
         key=str,
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(talks)
+def test_whenever_a_client_leaves_each_decided_turn_and_each_draft_has_one_end(
+    talk: Talk,
+) -> None:
+    policy, size, actions = talk
+    with recorded() as spans:
+        chaos = WatchedChaos(policy, Context(size))
+        for action, which in actions:
+            chaos.act(action, which)
+        chaos.hang_up()
+        assert not spans.open
+    assert chaos.core.leave(chaos.now) == []
+    assert chaos.core.wake_at(chaos.now) is None
+    traces = turns(Piece.made(span) for span in spans)
+    decided = [number(t) for t in traces if outcome(t) not in NO_TURNS]
+    assert sorted(decided, key=str) == sorted(range(1, chaos.core.turn + 1), key=str)
+    drafts = [draft for trace in traces for draft in trace.all("speculate")]
+    noted = chaos.all(c.NoteSpeculation)
+    assert len(noted) == len(drafts)
+    assert all("antiphon.speculation.outcome" in draft.attributes for draft in drafts)
 
 
 delays = st.sampled_from((0.0, 0.05, 0.3, 0.9))

@@ -64,6 +64,9 @@ class Watching(Driver):
         """The conversation is over, whatever is under way."""
         for call in self.calls.values():
             call.ended(grpc.StatusCode.CANCELLED)
+        commands = self.core.leave(self.now)
+        self.done += commands
+        self._watch(commands)
         self.observer.close()
 
     def _watch(self, commands: list[c.Command]) -> None:
