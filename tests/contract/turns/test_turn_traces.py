@@ -143,7 +143,7 @@ async def test_an_interrupted_turn_adds_up_and_its_calls_end_cancelled(
     script: Script, gateway: RunningGateway, spans: Spans
 ) -> None:
     held = Gate()
-    script.behind_all = held
+    script.behind_piece = held
     before = counted("antiphon_interruptions_total", by="user")
     client = await Client.open(
         gateway, turn_taking={"interrupt": pb.INTERRUPT_POLICY_ALWAYS}
@@ -165,6 +165,19 @@ async def test_an_interrupted_turn_adds_up_and_its_calls_end_cancelled(
     assert trace.one("playout").end == pytest.approx(trace.root.end, abs=1e-3)
     assert follower.root.attributes["antiphon.turn.outcome"] == "abandoned"
     assert counted("antiphon_interruptions_total", by="user") == before + 1
+
+
+async def test_a_call_that_has_said_all_is_not_cancelled_by_the_end_of_its_conversation(
+    script: Script, gateway: RunningGateway, spans: Spans
+) -> None:
+    script.behind_all = Gate()
+    client = await Client.open(gateway)
+    await client.send(text={"text": "Why?", "respond": True})
+    await client.until("turn_ended")
+    await hang_up(client)
+    (trace,) = await traces(spans)
+    for name in ("generate", "synthesize"):
+        assert trace.one(name).attributes["rpc.response.status_code"] == "OK"
 
 
 async def test_a_failed_turn_says_who_failed_it(
@@ -205,10 +218,13 @@ async def test_a_discarded_draft_stays_in_the_trace_of_the_turn_that_came_of_it(
     )
     await client.say(speech(0.5) + silence(0.3))
     await held.reached.get()
-    script.before_speaking = lambda: None
+    again = asyncio.Event()
+    script.before_speaking = again.set
     await client.say(speech(0.5))
     assert await script.cancelled.get() == "Synthesize"
-    await client.say(silence(1.0))
+    await client.say(silence(0.3))
+    await again.wait()
+    await client.say(silence(0.7))
     ended = (await client.until("turn_ended")).turn_ended
     assert ended.outcome == pb.TURN_OUTCOME_ANSWERED
     await hang_up(client)
