@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from gateway.answer_options import AnswerOptions
@@ -19,8 +20,8 @@ from gateway.hearing.listener import Listener
 from gateway.hearing.voice import VoiceActivity
 from gateway.observing import counting
 from gateway.observing.observer import Observer
-from gateway.observing.opening import conversation_span, within
 from gateway.observing.recent import Recent
+from gateway.observing.spans import conversation_span
 from gateway.options import Options
 from gateway.room import Room
 from gateway.session import Session
@@ -28,7 +29,7 @@ from gateway.settings import GatewaySettings
 from gateway.stages.directory import Stages
 from services.runtime.errors import Unavailable
 from services.runtime.logs import bound_contextvars
-from services.runtime.telemetry import metrics
+from services.runtime.telemetry import metrics, tracing
 from services.runtime.telemetry.budgets import Budgets
 
 
@@ -117,7 +118,7 @@ class Sessions:
         )
         with (
             bound_contextvars(conversation=conversation_id),
-            within(span),
+            tracing.within(trace.set_span_in_context(span)),
         ):
             observer = Observer(
                 conversation_id, self.recent, asyncio.get_running_loop().time

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind
 
 from services.runtime.telemetry import names, tracing
 
@@ -105,11 +105,19 @@ class TimedSpan:
 
     def fail(self, kind: str) -> None:
         """It went wrong, in this way."""
-        self.set({names.ERROR_TYPE: kind})
-        self.span.set_status(Status(StatusCode.ERROR))
+        self.attributes[names.ERROR_TYPE] = kind
+        tracing.fail(self.span, kind)
 
     def finish(self, at: float) -> None:
         """It is over; a second time does nothing."""
         if self.end is None:
             self.end = max(self.start, at)
             self.span.end(self._clock.nanoseconds(self.end))
+
+
+def conversation_span(conversation_id: str) -> Span:
+    """A conversation's span, which is over at once: a conversation may last for hours."""
+    attributes: dict[str, str] = {names.CONVERSATION_ID: conversation_id}
+    span = tracing.tracer.start_span(names.CONVERSATION_SPAN, attributes=attributes)
+    span.end()
+    return span
