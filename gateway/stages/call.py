@@ -101,7 +101,9 @@ class StageCall(ABC):
         """Nobody needs the call any more; nothing will come of it, and its task ends."""
         self._sink = _nowhere
         self._cancelled = True
-        self._watch.ended(grpc.StatusCode.CANCELLED)
+        # Whoever has sent the terminal message has done all of it, though the status behind it is still to come.
+        done = grpc.StatusCode.OK if self._complete else grpc.StatusCode.CANCELLED
+        self._watch.ended(done)
         if self._rpc is not None:
             # Not the task: grpc never frees the message that a read was waiting for when it was cancelled itself.
             self._rpc.cancel()
