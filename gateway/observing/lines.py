@@ -3,6 +3,7 @@
 What is said in it is told at debug level, and with words only where the settings let them in.
 """
 
+import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
 
@@ -27,7 +28,8 @@ def write(command: c.Command, turns: Mapping[int, TurnTrace]) -> None:
     match command:
         case c.TellTranscript(number, transcript):
             event, text = "heard", transcript.text
-        case c.Speak(ref, text):
+        # One for every word or so of an answer.
+        case c.Speak(ref, text) if log.is_enabled_for(logging.DEBUG):
             number, event = ref.turn, "speaks"
         case c.TellTurnEnded(number, outcome, text):
             event = f"turn ended: {outcome.value}"
