@@ -1,18 +1,15 @@
 """Partials that run make way for what somebody waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from services.stt.audio import to_float
-from services.stt.engines import Utterance
-from services.stt.job import Dropped, Job, Work
+from services.stt.job import Dropped, Work
 from services.stt.scheduler import Scheduler
 from services.stt.session import Session, SessionOptions
 from tests.fakes.engines import ScriptedRecognizer, say
+from tests.unit.stt.asking import ask
 
 OPTIONS = SessionOptions(
     sample_rate=16_000,
@@ -26,27 +23,7 @@ OPTIONS = SessionOptions(
 )
 
 
-@pytest.fixture
-def engine() -> ScriptedRecognizer:
-    """One that is held, and asks whether to go on."""
-    made = ScriptedRecognizer()
-    made.asks = True
-    made.hold()
-    return made
-
-
-@pytest.fixture
-async def scheduler(engine: ScriptedRecognizer) -> AsyncIterator[Scheduler]:
-    made = Scheduler(lambda: engine, None)
-    await made.start()
-    yield made
-    engine.release()
-    await made.stop()
-
-
-def ask(scheduler: Scheduler, work: Work, text: str) -> Job:
-    utterance = Utterance(to_float(np.frombuffer(say(text), "<i2")), "en")
-    return scheduler.submit(work, lambda: utterance)
+pytestmark = pytest.mark.usefixtures("held")
 
 
 async def test_a_final_does_not_wait_for_partials_that_run(

@@ -1,7 +1,5 @@
 """Who is transcribed next, and what becomes of failures and of what nobody needs."""
 
-from collections.abc import AsyncIterator
-
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
@@ -9,28 +7,10 @@ from prometheus_client import REGISTRY
 from services.runtime.errors import EngineError, Unavailable
 from services.stt.audio import to_float
 from services.stt.engines import Utterance
-from services.stt.job import Dropped, Job, Work
+from services.stt.job import Dropped, Work
 from services.stt.scheduler import Scheduler
 from tests.fakes.engines import ScriptedRecognizer, say
-
-
-@pytest.fixture
-def engine() -> ScriptedRecognizer:
-    return ScriptedRecognizer()
-
-
-@pytest.fixture
-async def scheduler(engine: ScriptedRecognizer) -> AsyncIterator[Scheduler]:
-    made = Scheduler(lambda: engine, None)
-    await made.start()
-    yield made
-    engine.release()
-    await made.stop()
-
-
-def ask(scheduler: Scheduler, work: Work, text: str) -> Job:
-    utterance = Utterance(to_float(np.frombuffer(say(text), "<i2")), "en")
-    return scheduler.submit(work, lambda: utterance)
+from tests.unit.stt.asking import ask
 
 
 def dropped_partials() -> float:

@@ -1,9 +1,7 @@
 """What each utterance tells of its way through the engine, in the trace of the RPC that asked."""
 
-from collections.abc import AsyncIterator
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -11,37 +9,19 @@ from prometheus_client import REGISTRY
 
 from services.runtime.errors import EngineError, Unavailable
 from services.runtime.telemetry import metrics, tracing
-from services.stt.audio import to_float
-from services.stt.engines import Utterance
 from services.stt.job import Job, Work
 from services.stt.scheduler import Scheduler
-from tests.fakes.engines import ScriptedRecognizer, say
+from tests.fakes.engines import ScriptedRecognizer
 from tests.fakes.spans import Spans, recorded, seconds, told, trace_of
+from tests.unit.stt import asking
 
-
-@pytest.fixture
-def engine() -> ScriptedRecognizer:
-    """One that is held, and asks whether to go on."""
-    made = ScriptedRecognizer()
-    made.asks = True
-    made.hold()
-    return made
-
-
-@pytest.fixture
-async def scheduler(engine: ScriptedRecognizer) -> AsyncIterator[Scheduler]:
-    made = Scheduler(lambda: engine, None)
-    await made.start()
-    yield made
-    engine.release()
-    await made.stop()
+pytestmark = pytest.mark.usefixtures("held")
 
 
 def ask(scheduler: Scheduler, work: Work, text: str) -> Job:
     """Ask in an RPC that bears the text's name, and is over as soon as it has asked."""
-    utterance = Utterance(to_float(np.frombuffer(say(text), "<i2")), "en")
     with tracing.tracer.start_as_current_span(text):
-        return scheduler.submit(work, lambda: utterance)
+        return asking.ask(scheduler, work, text)
 
 
 def steps(spans: Spans, text: str) -> list[tuple[str, str, str, str]]:
