@@ -63,5 +63,5 @@ async def test_a_rate_limit_is_told_as_one_and_lasts_as_long_as_it_says(
         for _ in range(2):
             failed = (await person.write("Are you there?")).ended
             assert failed.error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-            assert "slow down" in failed.error.message
+            assert "allows no more requests" in failed.error.message
     assert len(house.upstream.exchanges) == 1
