@@ -10,7 +10,7 @@ from gateway.calls import Calls
 from gateway.conversation import commands as c
 from gateway.conversation.events import EndPredicted, Event, MannerChanged, Respond
 from gateway.conversation.machine import Conversation
-from gateway.conversation.values import Item, Wish
+from gateway.conversation.values import Ending, Item, Wish
 from gateway.hearing.ending import EndOfTurn
 from gateway.hearing.listener import Listener
 from gateway.observing.observer import Observer
@@ -151,6 +151,10 @@ class Session:
     def heard_seconds(self) -> float:
         """Position of the input's audio clock: seconds of audio that came."""
         return self._listener.tape.end
+
+    def left(self) -> None:
+        """The client has said good-bye, and is about to be gone; it counts as having ended the conversation."""
+        self._observer.ending = Ending.CLIENT.value
 
     def end_early(self) -> None:
         """The conversation that this one runs beside is over, and so is this."""

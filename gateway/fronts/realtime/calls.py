@@ -51,6 +51,7 @@ class Call:
         self.id = f"rtc_{secrets.token_hex(16)}"
         self.caller = caller
         self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._connection: Connection | None = None
 
     async def hold(self, peer: Peer, connection: Connection) -> None:
         """Talk until either side ends it.
@@ -61,6 +62,7 @@ class Call:
             ConnectionError: the client is gone.
         """
         await peer.opened()
+        self._connection = connection
         holding: asyncio.Task[Any] = asyncio.create_task(connection.run())
         others = (
             _take(peer, connection),
@@ -72,6 +74,8 @@ class Call:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            if peer.left and not holding.done():
+                connection.left()
         except AntiphonError as error:
             if not holding.done():
                 await _say_why(peer, error)
@@ -80,6 +84,11 @@ class Call:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    def hung_up(self) -> None:
+        """The client is about to end it by a request."""
+        if self._connection is not None:
+            self._connection.left()
 
 
 class Calls:
@@ -168,6 +177,7 @@ class Calls:
         # To somebody else it is as if there were none.
         if call is None or task is None or call.caller.name != caller.name:
             raise NotFound("", f"there is no call {id!r:.60}", "call_not_found")
+        call.hung_up()
         task.cancel()
         await asyncio.wait({task})
 

@@ -162,6 +162,11 @@ class Connection:
         if self._sound is not None:
             self._sound.playing(playing)
 
+    def left(self) -> None:
+        """The client has said good-bye."""
+        if self._opened.is_set():
+            self._session.left()
+
     # --- the conversation ---------------------------------------------------------------------------------
 
     async def _hold(self) -> Ending:

@@ -143,6 +143,11 @@ class Peer:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def left(self) -> bool:
+        """Whether the client has closed it; no: it is still there, or was lost."""
+        return self._gone.is_set() and self._connection.connectionState != "failed"
+
     async def say_goodbye(self) -> None:
         """Let the last events arrive, and tell the client that there are no more."""
         if self._channel is None or self._gone.is_set():

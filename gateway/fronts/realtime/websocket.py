@@ -56,6 +56,9 @@ _ENDINGS = {
     ),
 }
 
+_GOODBYES = (WSCloseCode.OK, WSCloseCode.GOING_AWAY, 1005)
+"""Codes with which clients close; 1005 stands for none (RFC 6455, section 7.1.5)."""
+
 
 class RealtimeWebSocket:
     """Takes WebSocket connections.
@@ -150,6 +153,9 @@ async def _hold(
         log.exception("a Realtime connection failed")
         return WSCloseCode.INTERNAL_ERROR, f"{type(error).__name__} in the gateway"
     finally:
+        # Whoever closes it may be gone before what is read says so.
+        if socket.close_code in _GOODBYES:
+            connection.left()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

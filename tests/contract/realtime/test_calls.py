@@ -16,6 +16,7 @@ from tests.fakes.caller import Caller, calling
 from tests.fakes.doors import OpenDoors, doors
 from tests.fakes.hearing import speech
 from tests.fakes.stages import Script, tone
+from tests.fakes.turn_traces import counted
 
 LONG = "x" * 200
 """An answer of eight seconds."""
@@ -187,6 +188,7 @@ async def test_a_call_that_ends_in_the_middle_of_an_answer_leaves_nothing(
     script.write = lambda _request: ["This is only the beginning. ", LONG]
     script.behind_piece = lambda: asyncio.Event().wait()
     sockets = len(psutil.Process().net_connections("udp"))
+    ended = counted("antiphon_conversations_total", ending="client")
     async with calling(gateway.http) as caller:
         caller.microphone.say(speech(0.6))
         await caller.until("output_audio_buffer.started")
@@ -213,6 +215,7 @@ async def test_a_call_that_ends_in_the_middle_of_an_answer_leaves_nothing(
         cancelled.add(await script.cancelled.get())
     assert len(psutil.Process().net_connections("udp")) == sockets
     assert not left_over()
+    assert counted("antiphon_conversations_total", ending="client") == ended + 1
 
 
 async def test_a_gateway_that_closes_says_so(gateway: OpenDoors) -> None:
