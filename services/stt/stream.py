@@ -54,6 +54,8 @@ class Stream:
                 group.create_task(self._answer_checkpoints())
                 group.create_task(self._tell_partials(interim_results))
                 await self._read()
+                # Of a caller who vanishes gRPC tells this end first, and that nobody waits for a transcript right after.
+                await asyncio.sleep(0)
                 ended = time.perf_counter()
                 final = self._session.finish()
                 await self._asked.put(None)
