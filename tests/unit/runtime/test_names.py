@@ -1,6 +1,15 @@
-"""What holds for the names of spans and attributes."""
+"""What holds for the names of spans, attributes and metrics."""
 
-from services.runtime.telemetry import names
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.runtime.telemetry import metrics, names
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_no_attribute_is_the_namespace_of_another() -> None:
@@ -16,3 +25,20 @@ def test_no_attribute_is_the_namespace_of_another() -> None:
         if other.startswith(f"{one}.")
     ]
     assert not clashes
+
+
+@pytest.mark.parametrize("module", [names, metrics], ids=lambda each: each.__name__)
+def test_what_is_listed_is_told_by_somebody(module: ModuleType) -> None:
+    kinds = (names.Name, Counter, Gauge, Histogram)
+    listed = {name for name, each in vars(module).items() if isinstance(each, kinds)}
+    assert listed
+    short = module.__name__.rpartition(".")[2]
+    told = {
+        name
+        for room in ("gateway", "services")
+        for path in (ROOT / room).rglob("*.py")
+        # What labels may be is said of every metric, told or not.
+        if path.name != "labels.py"
+        for name in re.findall(rf"\b{short}\.(\w+)", path.read_text())
+    }
+    assert not listed - told
