@@ -420,6 +420,7 @@ class Listening:
             speech_ended_at=min(ended_at, due_at),
             due_at=due_at,
             asked_at=due_at if late else now,
+            chosen=self._policy.turns.endpointing is Endpointing.MANUAL,
         )
         said = Said(utterance.ref, item, utterance.start)
         self._answering.take_turn(said, transcript, failed, stopwatch, now)

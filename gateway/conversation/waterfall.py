@@ -55,6 +55,7 @@ class Stopwatch:
         clause_at: the voice took the first clause.
         audio_at: the first audio came from the voice.
         sent_at: it was sent to the client.
+        chosen: it was the client that said when the answer was due.
     """
 
     speech_ended_at: float | None = None
@@ -64,10 +65,11 @@ class Stopwatch:
     clause_at: float | None = None
     audio_at: float | None = None
     sent_at: float | None = None
+    chosen: bool = False
 
     def asked_for(self, now: float) -> "Stopwatch":
         """Of an answer that the client asks for now, to what was heard before: all until then is its silence."""
-        return Stopwatch(self.speech_ended_at, now, now, now)
+        return Stopwatch(self.speech_ended_at, now, now, now, chosen=True)
 
     def waterfall(self, budgets: Mapping[str, float]) -> Waterfall | None:
         """The shares; None for a turn that was not spoken, or whose answer was not.
@@ -99,6 +101,9 @@ class Stopwatch:
         saved = max(0.0, min(due, audio) - asked)
         shares["gateway"] = total + saved - sum(shares.values())
         taken = {**shares, "total": total}
+        if self.chosen:
+            # Until then it was the client that let the user wait.
+            taken["total"] -= taken.pop("endpointing")
         overruns = tuple(
             name
             for name, seconds in taken.items()

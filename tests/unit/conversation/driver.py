@@ -19,6 +19,7 @@ class Driver:
 
     policy: Policy = field(default_factory=Policy)
     context: Context = field(default_factory=lambda: Context(8192))
+    budgets: dict[str, float] = field(default_factory=dict)
     now: float = 100.0
     position: float = 0.0
     done: list[c.Command] = field(default_factory=list)
@@ -26,7 +27,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.history = History("Be kind.")
         self.core = Conversation(
-            self.policy, self.history, self.context, lambda _ref: {}
+            self.policy, self.history, self.context, lambda _ref: self.budgets
         )
         self.done += self.core.begin(self.now)
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.endpointing import Patience, likelihood
-from gateway.conversation.values import Transcript
+from gateway.conversation.values import Endpointing, Policy, Transcript, TurnTaking
 from gateway.conversation.waterfall import Stopwatch, Waterfall
 from tests.unit.conversation.talker import PAUSE, Talker, predicting
 
@@ -146,3 +146,33 @@ def test_each_share_is_held_to_its_own_budget_and_no_other() -> None:
     fall = stopwatch.waterfall({"llm": 0.25, "stt": 0.124, "total": 0.75})
     assert fall is not None
     assert fall.overruns == ("stt",)
+
+
+@pytest.mark.parametrize(("took", "overruns"), [(0.5, ()), (1.0, ("llm", "total"))])
+def test_what_a_client_waits_before_it_asks_is_nobodys_overrun(
+    took: float, overruns: tuple[str, ...]
+) -> None:
+    asked = Stopwatch(0.0).asked_for(2.0)
+    asked.clause_at = asked.audio_at = asked.sent_at = 2.0 + took
+    budgets = {"total": 0.75, "endpointing": 0.5, "llm": 0.75}
+    fall = asked.waterfall(budgets)
+    assert fall is not None
+    assert fall.overruns == overruns
+    assert (fall.endpointing, fall.total) == (2.0, 2.0 + took)
+
+
+def test_when_push_to_talk_is_let_go_is_nobodys_overrun() -> None:
+    manual = Policy(turns=TurnTaking(endpointing=Endpointing.MANUAL))
+    talker = Talker(manual, budgets={"total": 0.75, "endpointing": 0.5})
+    talker.speak(1.0)
+    talker.hear(2.0)
+    talker.tell(e.Committed())
+    talker.tell(e.FinalHeard(talker.utterance(), Transcript("Why?")))
+    ref = talker.ref()
+    talker.answer(ref, "So.", 0.1)
+    talker.hear(0.5)
+    (ended,) = talker.all(c.TellTurnEnded)
+    fall = ended.waterfall
+    assert fall is not None
+    assert fall.endpointing > 1.9
+    assert fall.overruns == ()
