@@ -230,9 +230,10 @@ async def test_nothing_can_be_sent_after_finish() -> None:
 
 
 async def test_leaving_early_ends_the_conversation_at_the_gateway() -> None:
-    left = asyncio.Event()
+    came, left = asyncio.Event(), asyncio.Event()
 
     async def script(exchange: Exchange) -> None:
+        came.set()
         try:
             await exchange.closed()
             await asyncio.Event().wait()
@@ -241,7 +242,8 @@ async def test_leaving_early_ends_the_conversation_at_the_gateway() -> None:
 
     async with scripted_gateway(script) as gateway, connect(gateway.target) as client:
         async with client.converse():
-            pass
+            # A call that is given up before the server has seen it never is a conversation there.
+            await came.wait()
         async with asyncio.timeout(5):
             await left.wait()
 
