@@ -11,19 +11,23 @@ if [ ! -x "$own/bin/uv" ]; then
 fi
 
 # Pins that still fit are kept; a lock file that was removed beforehand gets the newest versions.
-compile() {
+lock() {
   local lock="requirements/$1.lock"
   shift
   say "Writing $lock"
-  "$own/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  "$own/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-annotate --no-header --quiet "$@" --output-file "$lock"
 }
+
+# The package with extras.
+compile() { lock "$@" pyproject.toml; }
 
 # Requirements that are never to be met: what qwen-tts wants for its demo page and for a tokenizer that is not used here.
 overrides="$(mktemp -d)"
 trap 'rm -rf "$overrides"' EXIT
 printf "%s; python_version < '0'\n" gradio sox torchaudio >"$overrides/unused.txt"
 printf "%s; python_version < '0'\n" onnxruntime >"$overrides/unused-alone.txt"
+printf "%s; python_version < '0'\n" hf-xet >"$overrides/no-downloads.txt"
 
 compile dev --extra dev
 compile local --extra local --extra build --constraint requirements/dev.lock
@@ -32,3 +36,15 @@ compile models --extra models --overrides "$overrides/unused.txt"
 compile stt-parakeet --extra stt-parakeet --extra build --constraint requirements/models.lock
 compile tts-qwen3 --extra tts-qwen3 --extra build --constraint requirements/models.lock \
   --overrides "$overrides/unused.txt" --overrides "$overrides/unused-alone.txt"
+# What an image holds is what was tested: one service, and nothing that builds it.
+compile_for_image() {
+  local extra="$1"
+  shift
+  compile "$extra" --extra "$extra" --constraint requirements/dev.lock "$@"
+}
+for extra in gateway stt-whisper llm-local tts-piper; do compile_for_image "$extra"; done
+# The proxy asks models on the Hub, and downloads none.
+compile_for_image llm --overrides "$overrides/no-downloads.txt"
+# Tools alone, without the package.
+lock wheel --group wheel --constraint requirements/dev.lock
+lock deploy --group deploy

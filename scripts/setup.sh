@@ -5,6 +5,7 @@
 #   scripts/setup.sh stt-parakeet    one engine on PyTorch; in .venv-stt-parakeet, where `antiphon up` looks for it
 #   scripts/setup.sh tts-qwen3       another one; in .venv-tts-qwen3
 #   scripts/setup.sh models          both, and what their tests need; in .venv-models
+#   scripts/setup.sh deploy          the tools that check images, compose files and manifests, without this checkout; in .venv-deploy
 # Every step leaves a stamp that says what it was made from, so that it is done again only when that has changed, and an
 # interrupted run goes on where it stopped.
 . "$(dirname "$0")/common.sh"
@@ -12,7 +13,7 @@
 wanted="${1:-}"
 case "$wanted" in
   local | dev) ;;
-  stt-parakeet | tts-qwen3 | models) venv=".venv-$wanted" ;;
+  stt-parakeet | tts-qwen3 | models | deploy) venv=".venv-$wanted" ;;
   *)
     fail "Which environment?${wanted:+ There is none for '$wanted'.} Say one of:" \
       "  make setup-models EXTRA=stt-parakeet" \
@@ -130,8 +131,11 @@ check_machine
 make_venv
 # dev.lock holds all of local.lock, at the same versions.
 if [ "$wanted" = local ] && stamped dev "$(digest requirements/dev.lock)"; then wanted=dev; fi
-if [ "$venv" = .venv ]; then install_dependencies "$wanted"; else install_with_torch "$wanted"; fi
-install_checkout
+case "$wanted" in
+  local | dev | deploy) install_dependencies "$wanted" ;;
+  *) install_with_torch "$wanted" ;;
+esac
+[ "$wanted" = deploy ] || install_checkout
 case "$wanted" in
   local | dev) fetch_models "the CPU default (about 245 MB the first time)" ;;
   # Engines on PyTorch are tested on small models that the tests make; the gateway before them is the real one.
