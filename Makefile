@@ -1,7 +1,7 @@
 # Every recipe is a line; what it does stands in scripts/. Works with GNU make 3.81.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-models test test-browser test-deploy test-models lint bench bench-models lock clean
+.PHONY: help demo setup setup-models test test-browser test-compose test-deploy test-models lint bench bench-models lock clean
 
 help: ## Show what there is to make
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,9 @@ test-models: ## Make .venv-models and run the tests of the engines on PyTorch, o
 
 test-browser: setup ## Test the page and WebRTC in Chromium, and a stock client in Node.js
 	@scripts/test-browser.sh
+
+test-compose: setup ## Build the images, start them with compose, and test what runs; needs Docker
+	@scripts/test-compose.sh
 
 test-deploy: ## Make .venv-deploy and check Dockerfiles, compose files and manifests; starts no container
 	@scripts/test-deploy.sh

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the images, starts the pipeline with compose and tests it: all of it, or what the arguments tell pytest.
+# Without Docker or compose it says what is missing, and which tests are left out for it.
+#   WITHOUT_CONTAINERS="no room"  builds and starts nothing, for that reason; the files alone are tested
+. "$(dirname "$0")/common.sh"
+
+oldest=2.24
+
+compose_version() { docker compose version --short 2>/dev/null | sed 's/^v//'; }
+
+# Images and project of the tests' own, beside those that one works with.
+export ANTIPHON_VERSION=test COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-antiphon-test}"
+
+if ! command -v docker >/dev/null || ! printf '%s\n' "$oldest" "$(compose_version)" | sort -V -C; then
+  say "Docker with compose $oldest or newer is missing (https://docs.docker.com/engine/install): all tests of compose are left out"
+  exit 0
+fi
+if [ -z "${WITHOUT_CONTAINERS:-}" ] && ! docker info >/dev/null 2>&1; then
+  export WITHOUT_CONTAINERS="no container engine answers (see what 'docker info' says)"
+fi
+if [ -n "${WITHOUT_CONTAINERS:-}" ]; then
+  say "Tests that need containers are left out: $WITHOUT_CONTAINERS"
+else
+  say "Building the images"
+  docker compose build
+fi
+
+say "Tests of images and compose"
+[ "$#" -gt 0 ] || set -- tests/compose
+exec "$venv/bin/python" -m pytest "$@"
