@@ -1,0 +1,1 @@
+"""Compose: settings of all processes as files that it reads, made from the settings' own classes."""
