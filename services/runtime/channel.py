@@ -6,6 +6,9 @@ import grpc
 
 from services.runtime.server import KEEPALIVE_SECONDS
 
+RESOLVE_SECONDS = 2.0
+"""Between two questions to the name server: servers that end old connections (`services.runtime.server`) make us ask."""
+
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": ""},
@@ -34,6 +37,7 @@ def open_channel(
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.dns_min_time_between_resolutions_ms", int(RESOLVE_SECONDS * 1000)),
         # Channels to one address would share a connection and its health check, and where two begin to check at the same
         # time, one may use what the other has not made yet: the process ends with a segmentation fault (grpc 1.85).
         ("grpc.use_local_subchannel_pool", 1),

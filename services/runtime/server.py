@@ -215,10 +215,18 @@ def _leave_soon() -> None:
 
 
 def create_server(settings: ServiceSettings, admission: Admission) -> grpc.aio.Server:
-    """A gRPC server with the limits of the contract."""
+    """A gRPC server with the limits of the contract.
+
+    Clients look for replicas only when a connection ends. So each is ended when it is old enough: gRPC lets the calls on
+    it go on for as long as they last, and takes none in any more (its age varies by a tenth, so that not all end at once).
+    """
+    age: tuple[tuple[str, int], ...] = ()
+    if settings.connection_age:
+        age = (("grpc.max_connection_age_ms", int(settings.connection_age * 1000)),)
     return grpc.aio.server(
         interceptors=(ContractInterceptor(admission),),
         options=(
+            *age,
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_send_message_length", settings.max_message_bytes),
             ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),

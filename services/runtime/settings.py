@@ -134,6 +134,12 @@ class ServiceSettings(ProcessSettings):
     max_message_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="largest gRPC message taken"
     )
+    connection_age: float = Field(
+        default=60.0,
+        ge=0,
+        description="seconds after which clients are to open a new connection, and so find replicas that have come; "
+        "calls under way go on; 0: never",
+    )
     drain_seconds: float = Field(
         default=30.0, ge=0, description="time for running work to finish after SIGTERM"
     )

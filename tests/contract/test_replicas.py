@@ -1,0 +1,140 @@
+"""Replicas come and go while clients call them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from antiphon.v1 import audio_pb2, llm_pb2, tts_pb2
+from antiphon.v1.llm_pb2_grpc import LanguageModelStub
+from antiphon.v1.tts_pb2_grpc import TextToSpeechStub
+from services.runtime.channel import open_channel
+from services.runtime.streams import read, send
+from tests.fakes.names import names
+from tests.fakes.replica import replica
+
+AGE = 0.2
+"""Seconds that a connection lives here."""
+
+PATIENCE = 60.0
+"""Seconds after which what should happen has not."""
+
+FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+
+
+class Talk:
+    """A call that lasts."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._call = TextToSpeechStub(channel).Synthesize()
+
+    async def begin(self) -> None:
+        format = audio_pb2.AudioFormat(
+            encoding=audio_pb2.AUDIO_ENCODING_PCM_S16LE, sample_rate=24_000
+        )
+        config = tts_pb2.SynthesizeConfig(format=format)
+        await send(self._call, tts_pb2.SynthesizeRequest(config=config))
+        started = await read(self._call)
+        assert started is not None
+        assert started.HasField("started")
+
+    async def end(self) -> int:
+        """Say two characters more; returns how many were spoken in all."""
+        await send(self._call, tts_pb2.SynthesizeRequest(text="ab"))
+        await self._call.done_writing()
+        characters = 0
+        while (response := await read(self._call)) is not None:
+            characters = response.summary.characters
+        assert await self._call.code() is grpc.StatusCode.OK
+        return characters
+
+
+async def who_answers(channel: grpc.aio.Channel, tries: int = 1) -> tuple[str, str]:
+    """One call: the replica's host, and the connection that it came over.
+
+    Args:
+        channel: to all replicas.
+        tries: of which the last one must not fail, and the others may only where a replica leaves.
+    """
+    call = LanguageModelStub(channel).Generate(llm_pb2.GenerateRequest())
+    try:
+        first = await read(call)
+    except grpc.aio.AioRpcError as error:
+        if tries == 1 or error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return await who_answers(channel, tries - 1)
+    assert first is not None
+    assert (await read(call)) is not None
+    assert (await read(call)) is None
+    host, connection = first.text.split()
+    return host, connection
+
+
+async def until_answered_by(
+    channel: grpc.aio.Channel, *hosts: str, tries: int = 1
+) -> None:
+    """Call until each of them has answered, and none of the others since."""
+    async with asyncio.timeout(PATIENCE):
+        missing = set(hosts)
+        while missing:
+            host, _ = await who_answers(channel, tries)
+            missing = missing - {host} if host in hosts else set(hosts)
+
+
+@asynccontextmanager
+async def talk(channel: grpc.aio.Channel) -> AsyncIterator[None]:
+    """A call that lasts as long as the block, and loses nothing."""
+    talking = Talk(channel)
+    await talking.begin()
+    yield
+    assert await talking.end() == 2
+
+
+async def test_an_old_connection_ends_and_no_call_with_it() -> None:
+    async with (
+        replica(connection_age=AGE) as only,
+        open_channel(f"{FIRST}:{only.port}") as channel,
+        talk(channel),
+        asyncio.timeout(PATIENCE),
+    ):
+        connections = set()
+        while len(connections) < 10:
+            connections.add((await who_answers(channel))[1])
+
+
+async def test_a_connection_without_an_age_stays() -> None:
+    async with (
+        replica(connection_age=0) as only,
+        open_channel(f"{FIRST}:{only.port}") as channel,
+    ):
+        async with asyncio.timeout(PATIENCE):
+            first = await who_answers(channel)
+            assert {await who_answers(channel) for _ in range(100)} == {first}
+
+
+async def test_a_replica_that_comes_is_found_and_one_that_goes_is_missed_by_nobody() -> (
+    None
+):
+    async with (
+        names() as server,
+        replica(FIRST, connection_age=AGE) as first,
+        open_channel(f"dns://{server.address}/stage:{first.port}") as channel,
+    ):
+        server.addresses = [FIRST]
+        await until_answered_by(channel, FIRST)
+        async with (
+            replica(SECOND, first.port, connection_age=AGE),
+            replica(THIRD, first.port, connection_age=AGE),
+        ):
+            server.addresses = [FIRST, SECOND, THIRD]
+            await until_answered_by(channel, FIRST, SECOND, THIRD)
+            async with open_channel(f"{FIRST}:{first.port}") as beside:
+                async with talk(beside), talk(channel), talk(channel), talk(channel):
+                    first.process.terminate()
+                    # It has a call to finish, and sends others on.
+                    await until_answered_by(channel, SECOND, THIRD, tries=2)
+                    assert first.process.returncode is None
+                assert await first.ended() == 0
+            server.addresses = [SECOND, THIRD]
+            await until_answered_by(channel, SECOND, THIRD)
