@@ -15,30 +15,6 @@ from services.runtime.settings import ProcessSettings
 from services.stt.settings import SpeechToTextSettings
 from services.tts.settings import TextToSpeechSettings
 
-TRACES = (
-    (
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "where spans go, by OTLP over gRPC; unset: nowhere",
-    ),
-    ("OTEL_EXPORTER_OTLP_HEADERS", "NAME=VALUE for the collector, with commas between"),
-    ("OTEL_TRACES_SAMPLER", "which turns are traced, as parentbased_traceidratio"),
-    ("OTEL_TRACES_SAMPLER_ARG", "the ratio, from 0 to 1"),
-    ("OTEL_SDK_DISABLED", "true: no spans at all"),
-)
-"""OpenTelemetry's own variables, for every process that has spans."""
-HUB = (
-    ("HF_ENDPOINT", "a mirror of the Hugging Face Hub"),
-    ("HF_HUB_OFFLINE", "1: take what is in the cache, and ask nobody"),
-)
-"""The Hub's own variables, for every process that may fetch from it."""
-UPSTREAM_KEYS = (
-    ("HF_TOKEN", "Hugging Face token, with the right to use inference providers"),
-    ("CEREBRAS_API_KEY", "where an upstream names it (api_key_variable)"),
-    ("OPENAI_API_KEY", "likewise"),
-    ("UPSTREAM_API_KEY", "likewise, for any other server"),
-)
-"""Keys of upstreams; the language model's proxy alone gets them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -52,7 +28,47 @@ class Setting:
 
     variable: str
     default: str
-    about: str
+    about: str = ""
+
+
+TRACES = (
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "where spans go, by OTLP over gRPC, such as http://otel-collector:4317; unset: nowhere",
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "",
+        "NAME=VALUE for the collector, with commas between",
+    ),
+    Setting(
+        "OTEL_TRACES_SAMPLER",
+        "parentbased_always_on",
+        "which turns are traced; parentbased_traceidratio: a share of them",
+    ),
+    Setting("OTEL_TRACES_SAMPLER_ARG", "1", "that share, from 0 to 1"),
+    Setting("OTEL_SDK_DISABLED", "false", "true: no spans at all"),
+)
+"""OpenTelemetry's own variables. Not its resource attributes: compose itself sets those, to its own."""
+
+HUB = (
+    Setting("HF_ENDPOINT", "https://huggingface.co", "of the Hub, or of a mirror"),
+    Setting("HF_HUB_OFFLINE", "0", "1: take what is in the volume, and ask nobody"),
+)
+"""The Hub's own variables, for every process that may ask it."""
+
+UPSTREAM_KEYS = (
+    Setting(
+        "HF_TOKEN",
+        "",
+        "Hugging Face token that may use inference providers; where an upstream names a provider",
+    ),
+    Setting("CEREBRAS_API_KEY", "", "where an upstream names it (api_key_variable)"),
+    Setting("OPENAI_API_KEY", "", "likewise"),
+    Setting("UPSTREAM_API_KEY", "", "likewise, for any other server"),
+)
+"""Keys of upstreams; the language model's proxy alone gets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +85,21 @@ class Service:
     name: str
     settings: type[ProcessSettings]
     fixed: frozenset[str]
-    more: tuple[tuple[str, str], ...]
+    more: tuple[Setting, ...]
 
     def own(self) -> Iterator[Setting]:
         """Settings of its own, in the order of their class."""
         prefix = self.settings.model_config.get("env_prefix", "")
         for name, field in self.settings.model_fields.items():
             if name not in self.fixed:
-                yield Setting(
-                    f"{prefix}{name}".upper(),
-                    _written(field),
-                    field.description or "",
-                )
+                about = field.description or ""
+                if field.default is PydanticUndefined:
+                    about += "; as JSON"
+                yield Setting(f"{prefix}{name}".upper(), _written(field), about)
 
     def variables(self) -> list[str]:
         """All that its container takes from its surroundings."""
-        return [setting.variable for setting in self.own()] + [
-            name for name, _ in self.more
-        ]
+        return [setting.variable for setting in (*self.own(), *self.more)]
 
 
 _PLACE = frozenset({"host", "port", "metrics_port"})
@@ -95,7 +108,7 @@ SERVICES = (
     Service(
         "gateway",
         GatewaySettings,
-        # Where keys are comes with the folder that is mounted.
+        # `own` has the keys, and the ports that are published.
         _PLACE | {"http_port", "stt", "llm", "tts", "keys"},
         TRACES,
     ),
