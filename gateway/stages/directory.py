@@ -13,7 +13,7 @@ from antiphon.v1 import llm_pb2, stt_pb2, tts_pb2
 from antiphon.v1.llm_pb2_grpc import LanguageModelStub
 from antiphon.v1.stt_pb2_grpc import SpeechToTextStub
 from antiphon.v1.tts_pb2_grpc import TextToSpeechStub
-from services.runtime.channel import open_channel
+from gateway.stages.line import Line
 from services.runtime.logs import get_logger
 
 if TYPE_CHECKING:
@@ -48,15 +48,16 @@ class Stages:
     """
 
     def __init__(self, stt: str, llm: str, tts: str) -> None:
-        self._channels = {
-            "stt": open_channel(stt),
-            "llm": open_channel(llm),
-            "tts": open_channel(tts),
-        }
         # There is one class of stub for both kinds of channel; the type hints have two.
-        self.stt: SpeechToTextAsyncStub = SpeechToTextStub(self._channels["stt"])
-        self.llm: LanguageModelAsyncStub = LanguageModelStub(self._channels["llm"])
-        self.tts: TextToSpeechAsyncStub = TextToSpeechStub(self._channels["tts"])
+        to_stt: Line[SpeechToTextAsyncStub] = Line("stt", stt, SpeechToTextStub)
+        to_llm: Line[LanguageModelAsyncStub] = Line("llm", llm, LanguageModelStub)
+        to_tts: Line[TextToSpeechAsyncStub] = Line("tts", tts, TextToSpeechStub)
+        self.stt, self.llm, self.tts = to_stt.stub, to_llm.stub, to_tts.stub
+        self._lines: dict[str, Line[Any]] = {
+            "stt": to_stt,
+            "llm": to_llm,
+            "tts": to_tts,
+        }
         self._abilities: Abilities | None = None
         self._asked_at = 0.0
 
@@ -94,12 +95,12 @@ class Stages:
 
     async def health(self) -> dict[str, str]:
         """``SERVING``, or what is wrong, by stage."""
-        names = list(self._channels)
+        names = list(self._lines)
         found = await asyncio.gather(*(self._health(name) for name in names))
         return dict(zip(names, found, strict=True))
 
     async def _health(self, name: str) -> str:
-        stub: Any = health_pb2_grpc.HealthStub(self._channels[name])
+        stub: Any = health_pb2_grpc.HealthStub(self._lines[name].channel())
         try:
             response = await stub.Check(
                 health_pb2.HealthCheckRequest(), timeout=_ASK_TIMEOUT
@@ -110,7 +111,7 @@ class Stages:
 
     async def close(self) -> None:
         """Close the channels."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        await asyncio.gather(*(line.close() for line in self._lines.values()))
 
 
 async def _ask(call: Awaitable[Response]) -> Response | None:

@@ -2,17 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import grpc
+import pytest
 
 from antiphon.v1 import audio_pb2, llm_pb2, tts_pb2
 from antiphon.v1.llm_pb2_grpc import LanguageModelStub
 from antiphon.v1.tts_pb2_grpc import TextToSpeechStub
+from gateway.stages import line
+from gateway.stages.directory import Stages
 from services.runtime.channel import open_channel
 from services.runtime.streams import read, send
 from tests.fakes.names import names
 from tests.fakes.replica import replica
+
+if TYPE_CHECKING:
+    from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
 
 AGE = 0.2
 """Seconds that a connection lives here."""
@@ -26,8 +33,8 @@ FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 class Talk:
     """A call that lasts."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._call = TextToSpeechStub(channel).Synthesize()
+    def __init__(self, stub: "TextToSpeechAsyncStub") -> None:
+        self._call = stub.Synthesize()
 
     async def begin(self) -> None:
         format = audio_pb2.AudioFormat(
@@ -85,7 +92,7 @@ async def until_answered_by(
 @asynccontextmanager
 async def talk(channel: grpc.aio.Channel) -> AsyncIterator[None]:
     """A call that lasts as long as the block, and loses nothing."""
-    talking = Talk(channel)
+    talking = Talk(TextToSpeechStub(channel))
     await talking.begin()
     yield
     assert await talking.end() == 2
@@ -138,3 +145,46 @@ async def test_a_replica_that_comes_is_found_and_one_that_goes_is_missed_by_nobo
                 assert await first.ended() == 0
             server.addresses = [SECOND, THIRD]
             await until_answered_by(channel, SECOND, THIRD)
+
+
+async def test_a_stage_whose_name_comes_late_is_found_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "RENEW_SECONDS", AGE)
+    async with names() as server, replica() as late:
+        stages = Stages(*[f"dns://{server.address}/stage:{late.port}"] * 3)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                # gRPC would ask so often in half an hour.
+                while server.asked < 100:
+                    assert (await stages.health())["tts"] == "UNAVAILABLE"
+                server.addresses = [FIRST]
+                while (await stages.health())["tts"] != "SERVING":
+                    pass
+        finally:
+            await stages.close()
+
+
+async def test_a_call_outlives_the_channel_that_reaches_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "RENEW_SECONDS", 0.0)
+    async with AsyncExitStack() as stack:
+        leaving = await stack.enter_async_context(replica(connection_age=AGE))
+        stages = Stages(*[f"{FIRST}:{leaving.port}"] * 3)
+        stack.push_async_callback(stages.close)
+        async with asyncio.timeout(PATIENCE):
+            while (await stages.health())["tts"] != "SERVING":
+                pass
+            talking = Talk(stages.tts)
+            await talking.begin()
+            leaving.process.terminate()
+            while (await stages.health())["tts"] != "UNAVAILABLE":
+                pass
+            for _ in range(3):
+                assert (await stages.health())["tts"] == "UNAVAILABLE"
+            assert await talking.end() == 2
+            assert await leaving.ended() == 0
+            async with replica(port=leaving.port):
+                while (await stages.health())["tts"] != "SERVING":
+                    pass

@@ -19,9 +19,11 @@ class Names(asyncio.DatagramProtocol):
     Attributes:
         addresses: of the name; while there are none, there is no such name.
         address: where it answers.
+        asked: questions so far.
     """
 
     def __init__(self) -> None:
+        self.asked = 0
         self.addresses: list[str] = []
         self.address = ""
         self._transport: asyncio.DatagramTransport
@@ -38,6 +40,7 @@ class Names(asyncio.DatagramProtocol):
         end += 1
         (kind,) = struct.unpack_from("!H", data, end)
         question = data[_HEADER.size : end + 4]
+        self.asked += 1
         found = self.addresses if kind == _A else []
         code = _OK if self.addresses else _NO_SUCH_NAME
         (number,) = struct.unpack_from("!H", data)
