@@ -33,7 +33,7 @@ ITSELF = (
 FILES = (
     Setting(
         "ANTIPHON_CONFIG",
-        "./deploy/compose/antiphon.yaml",
+        "./deploy/compose/config/antiphon.yaml",
         "settings as YAML, with a section for each process; upstreams of the language model are set best there",
     ),
     Setting(
