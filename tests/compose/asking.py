@@ -1,0 +1,20 @@
+"""Questions that are to be answered, whatever becomes of the containers meanwhile."""
+
+from antiphon.v1.conversation_pb2 import TURN_OUTCOME_ANSWERED
+from tests.e2e.talking import Talker, Turn
+from tests.microphone import Recording
+
+
+async def ask(person: Talker, question: Recording | str) -> Turn:
+    """Say or write something, and hear the whole answer.
+
+    Raises:
+        AssertionError: there was none; with what became of the turn.
+    """
+    if isinstance(question, str):
+        turn = await person.write(question)
+    else:
+        turn = await person.ask(question)
+    assert turn.ended.outcome == TURN_OUTCOME_ANSWERED, turn.ended
+    assert turn.audio, turn.ended
+    return turn

@@ -1,0 +1,66 @@
+"""One running project for all tests, begun with the first that needs it and removed behind the last."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Generator
+
+import pytest
+import pytest_asyncio
+
+from tests.compose.project import Project
+
+NAME = os.environ.get("COMPOSE_PROJECT_NAME", "antiphon-test")
+MOST_LINES = "50"
+"""Of each container's log, with a test that failed."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "files_alone: needs compose, but neither engine nor image"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs containers where there can be none."""
+    reason = os.environ.get("WITHOUT_CONTAINERS")
+    for item in items:
+        if reason and item.get_closest_marker("files_alone") is None:
+            item.add_marker(pytest.mark.skip(reason=f"no containers here: {reason}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the containers have written beside a failure."""
+    report = yield
+    if report.failed and "project" in getattr(item, "fixturenames", ()):
+        logs = subprocess.run(
+            ("docker", "compose", "--ansi=never", "--project-name", NAME, "logs")
+            + (f"--tail={MOST_LINES}",),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        report.sections.append(("logs of the containers", logs.stdout))
+    return report
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def project() -> AsyncIterator[Project]:
+    """A project of its own name and ports; nothing of it is left."""
+    made = Project(NAME)
+    # What a run that was killed has left behind.
+    await made.down()
+    try:
+        yield made
+    finally:
+        await made.down()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pipeline(project: Project) -> Project:
+    """One healthy container of each service, whatever the test before has done."""
+    await project.up()
+    return project

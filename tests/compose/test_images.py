@@ -1,0 +1,118 @@
+"""Each image: small, of a user who owns nothing in it, and one that asks itself how it is."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.compose.project import ROOT, SERVICES, VERSION, docker, inspect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+USER = "10001"
+LARGEST_MB = {"gateway": 250, "stt": 600, "llm": 200, "llm-local": 300, "tts": 500}
+"""Unpacked, with the models of the CPU default."""
+
+WRITABLE = {"/tmp", "/var/tmp", "/var/cache/antiphon", "/run/lock"}
+"""By the user, but for what the kernel offers."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """One that was built.
+
+    Attributes:
+        service: what it runs.
+        about: what the engine tells of it.
+    """
+
+    service: str
+    about: dict[str, Any]
+
+    @property
+    def module(self) -> str:
+        """What it runs, as Python calls it."""
+        name = self.service.replace("-", "_")
+        return name if name == "gateway" else f"services.{name}"
+
+    @property
+    def dockerfile(self) -> str:
+        return (ROOT / self.module.replace(".", "/") / "Dockerfile").read_text()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(self.about["Config"])
+
+    async def run(self, *command: str, as_root: bool = False) -> list[str]:
+        """Lines that a command prints in it, as its user unless told otherwise."""
+        program, *arguments = command
+        said = await docker(
+            "run",
+            "--rm",
+            "--network=none",
+            *(["--user=0"] if as_root else []),
+            f"--entrypoint={program}",
+            self.about["Id"],
+            *arguments,
+        )
+        return said.splitlines()
+
+
+@pytest.fixture(params=SERVICES)
+async def image(request: pytest.FixtureRequest) -> Image:
+    (about,) = await inspect([f"antiphon-{request.param}:{VERSION}"])
+    return Image(request.param, about)
+
+
+async def test_it_is_small(image: Image) -> None:
+    assert image.about["Size"] / 1e6 <= LARGEST_MB[image.service]
+
+
+async def test_it_runs_as_a_user_of_its_own(image: Image) -> None:
+    assert image.config["User"].split(":")[0] == USER
+    assert await image.run("sh", "-c", "id -u; id -g") == [USER, USER]
+
+
+async def test_it_is_started_without_a_shell_and_by_an_init(image: Image) -> None:
+    assert image.config["Entrypoint"] == ["tini", "--"]
+    assert image.config["Cmd"] == ["python", "-m", image.module]
+
+
+async def test_it_asks_itself_how_it_is(image: Image) -> None:
+    how = image.config["Healthcheck"]["Test"]
+    assert how[0] == "CMD", "no shell"
+    assert "curl" not in how
+
+
+async def test_it_says_what_it_is(image: Image) -> None:
+    labels = image.config["Labels"]
+    for name in ("title", "description", "licenses", "version"):
+        assert labels[f"org.opencontainers.image.{name}"]
+
+
+async def test_nobody_becomes_root_in_it_by_what_we_add(image: Image) -> None:
+    base = re.search(r"^ARG PYTHON_IMAGE=(\S+)", image.dockerfile, re.MULTILINE)
+    assert base, "the Dockerfile names what it is built on"
+    (about,) = await inspect([base.group(1)])
+    find = ("find", "/", "-xdev", "-type", "f", "-perm", "/6000")
+    before = await Image(image.service, about).run(*find, as_root=True)
+    assert set(await image.run(*find, as_root=True)) <= set(before)
+
+
+async def test_its_user_can_change_nothing_of_it(image: Image) -> None:
+    find = (
+        "sh",
+        "-c",
+        "find / -xdev ! -type l -writable -not -path '/proc/*' -not -path '/dev/*' -not -path '/sys/*' 2>/dev/null || true",
+    )
+    assert set(await image.run(*find)) <= WRITABLE
+
+
+async def test_it_has_no_tools_that_only_built_it(image: Image) -> None:
+    found = await image.run(
+        "python",
+        "-c",
+        "import importlib.util as u; print(*[n for n in ('pytest', 'mypy', 'grpc_tools', 'hatchling') if u.find_spec(n)])",
+    )
+    assert found == [""]
