@@ -1,0 +1,50 @@
+"""What ``kubectl apply -k`` would send, held to our rules."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.manifests import PAGE, Manifests, documented, folders, render
+from tests.deploy.rules import contents, network, pods, restricted, variables, wiring
+from tests.deploy.tools import ROOT, called, needs_promtool, run
+
+RULES = (
+    *restricted.RULES,
+    *pods.RULES,
+    *wiring.RULES,
+    *network.RULES,
+    *variables.RULES,
+    *contents.RULES,
+)
+OVERLAYS = [folder for folder in folders() if folder.name != "base"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=called)
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=called)
+def test_every_overlay_keeps_every_rule(
+    overlay: Path, rule: Callable[[Manifests], list[str]]
+) -> None:
+    assert rule(render(overlay)) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=called)
+def test_what_an_overlay_refers_to_is_there_or_told_how_to_make(overlay: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert wiring.references_are_there(render(overlay), page) == []
+
+
+@pytest.mark.parametrize("folder", sorted(documented()), ids=called)
+def test_folders_that_the_page_names_are_there(folder: Path) -> None:
+    assert folder.exists(), f"{PAGE.name} names {folder.relative_to(ROOT)}"
+
+
+@needs_promtool
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=called)
+def test_autoscalers_ask_in_promql(overlay: Path, tmp_path: Path) -> None:
+    for number, (where, query) in enumerate(contents.scaling(render(overlay))):
+        rule = {"record": "load", "expr": query}
+        file = tmp_path / f"{number}.yml"
+        file.write_text(str({"groups": [{"name": "load", "rules": [rule]}]}))
+        done = run(["promtool", "check", "rules", file])
+        assert done.returncode == 0, f"{where}: {done.stdout}{done.stderr}"
