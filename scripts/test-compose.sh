@@ -4,7 +4,7 @@
 #   WITHOUT_CONTAINERS="no room"  builds and starts nothing, for that reason; the files alone are tested
 . "$(dirname "$0")/common.sh"
 
-oldest=2.24
+oldest=2.24.4
 
 compose_version() { docker compose version --short 2>/dev/null | sed 's/^v//'; }
 

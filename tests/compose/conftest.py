@@ -35,9 +35,9 @@ def pytest_runtest_makereport(
     """Put what the containers have written beside a failure."""
     report = yield
     if report.failed and "project" in getattr(item, "fixturenames", ()):
+        about = ("docker", "compose", "--ansi=never", "--project-name", NAME)
         logs = subprocess.run(
-            ("docker", "compose", "--ansi=never", "--project-name", NAME, "logs")
-            + (f"--tail={MOST_LINES}",),
+            (*about, "logs", f"--tail={MOST_LINES}"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
