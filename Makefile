@@ -22,7 +22,7 @@ test: setup ## Lint, types, contract, then all tests
 test-models: ## Make .venv-models and run the tests of the engines on PyTorch, on small models made for them
 	@scripts/test-models.sh
 
-test-browser: setup ## Test the page and WebRTC in Chromium, and a stock client in Node.js
+test-browser: setup ## Test the page and WebRTC in Chromium, and clients in Node.js
 	@scripts/test-browser.sh
 
 test-compose: setup ## Build the images, start them with compose, and test what runs; needs Docker
