@@ -1,49 +1,26 @@
 """``antiphon key new``."""
 
-import json
-from dataclasses import dataclass
-
 import click
 
 from antiphon.cli import failures
 from antiphon.cli.failures import CommandError
-from services.runtime.keys import hashed, new_key
-
-LONGEST_NAME = 64
+from services.runtime import keys
 
 
 class BadName(CommandError):
     """A key cannot be named like this."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key that was made.
-
-    Attributes:
-        key: for its holder.
-        line: for the gateway's file of keys, without the key.
-    """
-
-    key: str
-    line: str
-
-
-def make(name: str) -> NewKey:
+def make(name: str) -> keys.NewKey:
     """Make a key.
 
-    Args:
-        name: whose it is; logs say it.
-
     Raises:
-        BadName: it is empty, too long, or more than a line.
+        BadName: it cannot be named like this.
     """
-    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise BadName(f"the name must be one line of 1 to {LONGEST_NAME} characters")
-    key = new_key()
-    # JSON is YAML, and quotes whatever a name may hold.
-    quoted = json.dumps(name, ensure_ascii=False)
-    return NewKey(key, f'- {{name: {quoted}, hash: "{hashed(key)}"}}')
+    try:
+        return keys.make(name)
+    except ValueError as error:
+        raise BadName(str(error)) from None
 
 
 @click.group("key")
@@ -62,9 +39,4 @@ def new(name: str) -> None:
     with failures.Reported():
         made = make(name)
     click.echo(made.key)
-    click.echo(
-        f"The line for the file that ANTIPHON_GATEWAY_KEYS names:\n\n{made.line}\n\n"
-        "The key is not stored anywhere: hand it on now. Clients send it as `Authorization: Bearer KEY`; "
-        "`antiphon talk` takes it from ANTIPHON_API_KEY.",
-        err=True,
-    )
+    click.echo(made.notice, err=True)
