@@ -72,7 +72,11 @@ ALLOWED = {
     **dict.fromkeys(STAGES, ("antiphon/v1", "services/runtime")),
     "services/runtime": ("antiphon/v1",),
     "antiphon": ("services/runtime",),
-    "deploy": (),
+    "deploy": (
+        "gateway/settings",
+        "services/runtime/settings",
+        *(f"{stage}/settings" for stage in STAGES),
+    ),
 }
 """What of ours a room may import beside itself."""
 
