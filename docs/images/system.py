@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT = 960, 470
+WIDTH, HEIGHT = 960, 440
 FONT = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 
 
@@ -132,7 +132,7 @@ class Picture:
         )
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"',
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 20 {WIDTH} {HEIGHT}"',
                 f' width="{WIDTH}" height="{HEIGHT}" role="img" font-family="{FONT}">',
                 f"<title>{escape(title)}</title>",
                 f"<defs>{head}</defs>",
