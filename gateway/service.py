@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import grpc
 import numpy as np
 
 from gateway.doors import Doors
+from gateway.hearing import weights
 from gateway.hearing.ending import SmartTurn
 from gateway.hearing.voice import WINDOW, SileroVoice, VoiceState
 from gateway.observing.recent import Recent
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.stages.directory import Abilities, Stages
-from services.runtime import models
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
 from services.runtime.server import Service
@@ -110,7 +109,7 @@ class Gateway(Service):
         await self._stages.close()
 
     def _load_voice(self) -> SileroVoice:
-        model = _file(self._settings.voice_model, "silero_vad.onnx")
+        model = weights.voice(self._settings.voice_model)
         try:
             return SileroVoice(model)
         except Exception as error:  # onnxruntime's errors share no base
@@ -119,10 +118,9 @@ class Gateway(Service):
             ) from error
 
     def _load_ending(self) -> SmartTurn | None:
-        # An empty variable of the environment counts as not set, so there has to be a word for it.
-        if self._settings.end_model in ("", "none"):
+        if self._settings.end_model in weights.NO_MODEL:
             return None
-        model = _file(self._settings.end_model, "smart-turn.onnx")
+        model = weights.ending(self._settings.end_model)
         try:
             return SmartTurn.load(model)
         except Exception as error:  # onnxruntime's errors share no base
@@ -152,8 +150,3 @@ def _warn_of_unknown_routes(budgets: Budgets, abilities: Abilities) -> None:
                 route=route,
                 known=known,
             )
-
-
-def _file(model: str, name: str) -> Path:
-    """The ONNX file of a model that a setting names: a path, or what it is called in its folder of the catalogue."""
-    return Path(model) if model.endswith(".onnx") else models.locate(model) / name

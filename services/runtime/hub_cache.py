@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -55,9 +56,13 @@ class Cached:
     """A repository as far as it is here."""
 
     def __init__(self, repository: str) -> None:
-        self._name = repository.replace("/", "--")
-        self._folder = cache_folder() / f"models--{self._name}"
-        self._path = models_folder() / "revisions" / f"{self._name}.json"
+        name = repository.replace("/", "--")
+        self._folder = cache_folder() / f"models--{name}"
+        # Images bring the models' folder, where nothing may be written, and mount the cache.
+        self._paths = (
+            models_folder() / "revisions" / f"{name}.json",
+            cache_folder() / ".antiphon" / f"{name}.json",
+        )
         self._notes = self._read()
 
     def commit(self, revision: str) -> str:
@@ -108,23 +113,29 @@ class Cached:
         self._notes.listings[commit] = listing
         if revision != commit:
             self._notes.revisions[revision] = commit
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self._path.parent, delete=False
-            ) as beside:
-                json.dump(asdict(self._notes), beside, indent=1)
-            Path(beside.name).chmod(0o644)
-            Path(beside.name).replace(self._path)
-        except OSError as error:
-            # It only costs the question again, where there is somebody to ask.
-            log.warning("cannot write down a model's revision", reason=str(error))
+        for path in self._paths:
+            try:
+                self._write(path)
+                return
+            except OSError as error:
+                problem = error
+        # It only costs the question again, where there is somebody to ask.
+        log.warning("cannot write down a model's revision", reason=str(problem))
+
+    def _write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, delete=False
+        ) as beside:
+            json.dump(asdict(self._notes), beside, indent=1)
+        Path(beside.name).chmod(0o644)
+        Path(beside.name).replace(path)
 
     def _read(self) -> Notes:
-        try:
-            return Notes(**json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return Notes()
+        for path in self._paths:
+            with suppress(OSError, ValueError, TypeError):
+                return Notes(**json.loads(path.read_text(encoding="utf-8")))
+        return Notes()
 
     def _ref(self, revision: str) -> str:
         """The commit that the Hub's own client knows a branch or tag by."""

@@ -33,9 +33,8 @@ from services.stt.engines.parakeet_network import (
 )
 from services.stt.engines.parakeet_streaming import Progress, Streamer
 from services.stt.engines.parakeet_text import Token, languages_of, to_transcript
-from services.stt.engines.weights import find_file
-
-DEFAULT_MODEL = "nvidia/parakeet-tdt-0.6b-v3"
+from services.stt.engines.weights import DEFAULT_MODELS
+from services.stt.engines.weights import parakeet as weights_of
 
 _LEAST_SECONDS = 1.0
 """What is shorter is padded with silence, as NeMo does: features are normalized over time and want some."""
@@ -326,7 +325,7 @@ def load(options: EngineOptions) -> Parakeet:
     """
     device = device_of(options.device)
     precision = precision_of(options.precision, device)
-    archive = find_file(options.model or DEFAULT_MODEL, ".nemo")
+    archive = weights_of(options.model or DEFAULT_MODELS["parakeet"])
     network = Network(restore(archive, device), device, precision, options.threads)
     kind = StreamingParakeet if network.cache_aware else Parakeet
     return kind(network, archive.stem, options)

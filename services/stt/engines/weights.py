@@ -1,10 +1,37 @@
 """Where an engine's weights are: in the models catalogue, in a folder, or on the Hugging Face Hub."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.runtime import hub, models
 from services.runtime.errors import FailedPrecondition
+
+DEFAULT_MODELS: Mapping[str, str] = {
+    "whisper": "whisper-tiny-en",
+    "parakeet": "nvidia/parakeet-tdt-0.6b-v3",
+}
+"""What each engine hears with unless it is told otherwise."""
+
+_CTRANSLATE2 = ("*.json", "*.txt", "model.bin")
+_NEMO = ".nemo"
+
+
+def whisper(model: str) -> Path:
+    """The folder of a Whisper model for CTranslate2.
+
+    Raises:
+        FailedPrecondition: it cannot be had.
+    """
+    return find(model, _CTRANSLATE2)
+
+
+def parakeet(model: str) -> Path:
+    """The archive of a NeMo model.
+
+    Raises:
+        FailedPrecondition: it cannot be had, or there is not exactly one.
+    """
+    return find_file(model, _NEMO)
 
 
 def find(model: str, patterns: Sequence[str]) -> Path:

@@ -28,13 +28,13 @@ from services.stt.engines import (
     Transcript,
     Utterance,
 )
-from services.stt.engines.weights import find, publishers_name
+from services.stt.engines.weights import DEFAULT_MODELS, publishers_name
+from services.stt.engines.weights import whisper as weights_of
 from services.stt.engines.whisper_text import collapse_loop, is_suspicious, trim
 from services.stt.engines.whisper_vocabulary import Vocabulary, to_bcp47
 from services.stt.engines.words import TimedPiece, to_words
 from services.stt.transcripts import SPACELESS
 
-DEFAULT_MODEL = "whisper-tiny-en"
 DEFAULT_DEVICE = "cpu"
 """On a GPU, CTranslate2 needs CUDA's libraries in versions that a machine with a GPU does not always have."""
 
@@ -117,8 +117,8 @@ class Whisper:
     """
 
     def __init__(self, options: EngineOptions) -> None:
-        name = options.model or DEFAULT_MODEL
-        folder = find(name, ("*.json", "*.txt", "model.bin"))
+        name = options.model or DEFAULT_MODELS["whisper"]
+        folder = weights_of(name)
         try:
             self._model = ctranslate2.models.Whisper(
                 str(folder),

@@ -13,9 +13,8 @@ from typing import Any
 from piper.const import BOS, EOS, PAD
 from piper.phonemize_espeak import EspeakPhonemizer
 
-from services.runtime import hub
 from services.runtime.errors import FailedPrecondition
-from services.runtime.models import catalogue, locate
+from services.runtime.models import catalogue
 from services.tts.engines import (
     Capabilities,
     Engine,
@@ -27,9 +26,8 @@ from services.tts.engines import (
 from services.tts.engines.espeak import make_digestible
 from services.tts.engines.timing import place_words
 from services.tts.engines.vits import SplitVits
+from services.tts.engines.weights import piper as weights_of
 
-_VOICE_FILE = "voice.onnx"
-"""What a voice of the catalogue is called in its folder."""
 _NOT_SAID = frozenset("ˈˌ.,;:!?\"'()-")
 """What stands among the phonemes and is heard as stress or pause at most."""
 
@@ -178,25 +176,9 @@ def load(options: EngineOptions) -> Engine:
     Raises:
         FailedPrecondition: it is not there, or is not a Piper voice.
     """
-    wanted = options.model
-    voices = [
-        name
-        for name, model in catalogue().items()
-        if any(file.name == _VOICE_FILE for file in model.files)
-    ]
-    if wanted in voices:
-        return PiperEngine(locate(wanted) / _VOICE_FILE, wanted, options)
-    if wanted.endswith(".onnx") and Path(wanted).is_file():
-        return PiperEngine(Path(wanted), Path(wanted).stem, options)
-    place = hub.parse(wanted)
-    if place and place.file.endswith(".onnx"):
-        names = (place.file, f"{place.file}.json")
-        folder = hub.fetch(place.repository, names, place.revision)
-        return PiperEngine(folder / place.file, Path(place.file).stem, options)
-    raise FailedPrecondition(
-        f"there is no voice {wanted!r}: give a name of the catalogue ({', '.join(voices)}), the path of an .onnx "
-        "file with its .onnx.json beside it, or REPOSITORY:FILE on the Hugging Face Hub"
-    )
+    model = options.model
+    path = weights_of(model)
+    return PiperEngine(path, model if model in catalogue() else path.stem, options)
 
 
 def _read_config(model: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ which can be run on a window at a time. So the graph is cut there, once a model,
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from streaming_vits.graph import Seam, describe_decoder, find_seam
 
 from services.runtime.errors import FailedPrecondition
+from services.runtime.hub_cache import cache_folder
 from services.runtime.models import models_folder
 from services.runtime.onnx import load
 
@@ -57,9 +57,9 @@ class SplitVits:
         """Load a voice, cutting it first if that was not done yet.
 
         Raises:
-            FailedPrecondition: the file is not a VITS voice.
+            FailedPrecondition: the file is not a VITS voice, or its halves cannot be kept anywhere.
         """
-        folder = _split(model)
+        folder = split(model)
         self._front = load(folder / "front.onnx", threads)
         self._decoder = load(folder / "decoder.onnx", threads)
         self._decoder_inputs = [given.name for given in self._decoder.get_inputs()]
@@ -107,31 +107,57 @@ class SplitVits:
             start, size = end, min(2 * size, MOST_FRAMES)
 
 
-def _split(model: Path) -> Path:
-    """Folder of a model's halves; cuts the model if need be (two seconds)."""
+def split(model: Path) -> Path:
+    """Folder of a model's halves; cuts the model if need be (two seconds).
+
+    They are kept beside it, or else where other models are.
+
+    Raises:
+        FailedPrecondition: the file is not a VITS voice, or its halves cannot be kept anywhere.
+    """
     try:
         with model.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FailedPrecondition(f"cannot read the voice {model}: {error}") from error
     name = f"{model.stem}-split-{_LAYOUT}-{digest[:16]}"
-    beside, elsewhere = model.parent / name, models_folder() / name
-    for folder in (beside, elsewhere):
-        if folder.is_dir():
-            return folder
-    parent = model.parent if os.access(model.parent, os.W_OK) else elsewhere.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}-") as unfinished:
+    places = (model.parent, models_folder(), cache_folder())
+    for place in places:
+        if (place / name).is_dir():
+            return place / name
+    for place in places:
+        try:
+            return _cut_into(place / name, model)
+        except OSError as error:
+            problem = error
+    raise FailedPrecondition(
+        f"the voice {model} is cut in two before it speaks, and the halves cannot be kept in "
+        f"{', '.join(map(str, places))}: {problem.strerror or problem}. Make one of these writable, or fetch the voice "
+        "where it is: python -m services.tts.prefetch"
+    )
+
+
+def _cut_into(folder: Path, model: Path) -> Path:
+    """Make a model's halves, as a whole or not at all.
+
+    Raises:
+        FailedPrecondition: the file is not a VITS voice.
+        OSError: they cannot be kept there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}-"
+    ) as unfinished:
         ready = Path(unfinished) / "ready"
         ready.mkdir()
         _cut(model, ready)
         try:
-            ready.rename(parent / name)
+            ready.rename(folder)
         except OSError:
             # Another process was faster; its halves are the same.
-            if not (parent / name).is_dir():
+            if not folder.is_dir():
                 raise
-    return parent / name
+    return folder
 
 
 def _cut(model: Path, folder: Path) -> None:

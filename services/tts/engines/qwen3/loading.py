@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 
-from services.runtime import hub
 from services.runtime.errors import FailedPrecondition
 from services.runtime.logs import get_logger
 from services.tts.engines import EngineOptions
 from services.tts.engines.qwen3.engine import Qwen3Engine
 from services.tts.engines.qwen3.importing import qwen_tts
 from services.tts.engines.qwen3.voices import read_offer
+from services.tts.engines.weights import qwen3 as weights_of
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ def load(options: EngineOptions) -> Qwen3Engine:
     )
     package = qwen_tts()
     wrapper = read_checkpoint(
-        package, _folder(options.model), device, getattr(torch, precision)
+        package, weights_of(options.model), device, getattr(torch, precision)
     )
     offer = read_offer(wrapper.model, options.voice_name)
     try:
@@ -82,11 +82,6 @@ def _device(name: str) -> Any:
             "there is no CUDA here: PyTorch sees no GPU, or was built without CUDA; set the device to cpu or auto"
         )
     return device
-
-
-def _folder(model: str) -> Path:
-    path = Path(model).expanduser()
-    return path if path.is_dir() else hub.fetch(model)
 
 
 def _name(model: str) -> str:
