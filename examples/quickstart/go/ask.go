@@ -12,8 +12,6 @@ import (
 	pb "quickstart/antiphon/v1"
 )
 
-//go:generate buf generate
-
 var plaintext = grpc.WithTransportCredentials(insecure.NewCredentials())
 
 func main() {
