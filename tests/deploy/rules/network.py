@@ -214,15 +214,15 @@ def _fetches(container: Resource) -> bool:
     return any("prefetch" in word for word in said)
 
 
-def nobody_is_left_out(manifests: Manifests) -> list[str]:
-    """Every pod is chosen by a policy for both directions: what nobody chose may do all."""
-    found = []
-    for pod in manifests.pods():
-        party = Party(pod.owner, pod.namespace, pod.labels, pod=pod)
-        for way in ("Ingress", "Egress"):
-            if pod.namespace == NAMESPACE and not list(_rules(manifests, party, way)):
-                found.append(f"{pod.owner}: no policy about its {way.lower()}")
-    return found
+def what_nobody_allows_is_denied(manifests: Manifests) -> list[str]:
+    """One policy takes every pod, both ways, and allows nothing: what no policy takes may do all."""
+    for each in manifests.of("NetworkPolicy"):
+        spec = each["spec"]
+        silent = not spec.get("ingress") and not spec.get("egress")
+        both = set(spec.get("policyTypes", [])) == {"Ingress", "Egress"}
+        if space(each) == NAMESPACE and not spec["podSelector"] and both and silent:
+            return []
+    return [f"no NetworkPolicy denies all that others do not allow in {NAMESPACE}"]
 
 
 RULES = (
@@ -230,5 +230,5 @@ RULES = (
     what_must_not_pass_does_not,
     only_who_must_goes_out,
     who_fetches_goes_out,
-    nobody_is_left_out,
+    what_nobody_allows_is_denied,
 )

@@ -222,6 +222,10 @@ def _references(manifests: Manifests) -> Iterator[tuple[str, str, str, str, str]
                     items = source.get("items") or [{"key": ""}]
                     for item in items:
                         yield pod.owner, kind, called, item["key"], pod.namespace
+    for gateway in manifests.of("Gateway"):
+        for listener in gateway["spec"]["listeners"]:
+            for secret in at(listener, "tls.certificateRefs", []):
+                yield name(gateway), "Secret", secret["name"], "", space(gateway)
     for where, pod, container in each_container(manifests):
         for each in container.get("env", []):
             for way, kind in kinds.items():
@@ -237,12 +241,19 @@ def _references(manifests: Manifests) -> Iterator[tuple[str, str, str, str, str]
 
 
 def routes_lead_to_services(manifests: Manifests) -> list[str]:
-    """A route's Gateway and its Services exist, with the ports that it names."""
+    """A route's Gateway and its Services exist, with the listener and the ports that it names."""
     found = []
     for each in manifests.of(*ROUTES):
         for parent in each["spec"]["parentRefs"]:
-            if not manifests.find("Gateway", parent["name"], space(each)):
+            door = manifests.find("Gateway", parent["name"], space(each))
+            listeners = {
+                listener["name"] for listener in at(door, "spec.listeners", [])
+            }
+            section = parent.get("sectionName")
+            if door is None:
                 found.append(f"{name(each)}: Gateway/{parent['name']} does not exist")
+            elif section and section not in listeners:
+                found.append(f"{name(each)}: {name(door)} has no listener {section}")
         for rule in each["spec"]["rules"]:
             for backend in rule.get("backendRefs", []):
                 target = manifests.find("Service", backend["name"], space(each))
