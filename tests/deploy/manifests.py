@@ -1,10 +1,12 @@
 """Kubernetes resources as Python reads them: rendered, found, and matched with each other."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -173,7 +175,42 @@ def render(folder: Path) -> Manifests:
     done = run([own("kubectl"), "kustomize", folder])
     if done.returncode:
         raise RenderingError(done.stderr)
-    return parse(done.stdout, str(folder.relative_to(ROOT)))
+    return parse(done.stdout, folder.name)
+
+
+def render_overlay(kustomization: Mapping[str, Any]) -> Manifests:
+    """The same of an overlay that somebody might write; its paths are as in a folder beside ours.
+
+    Raises:
+        RenderingError: kubectl refuses.
+    """
+    with TemporaryDirectory() as folder:
+        beside = Path(os.path.relpath(FOLDER / "overlays", Path(folder).resolve()))
+        moved = dict(kustomization)
+        for key in ("resources", "components"):
+            paths = [str(beside / "any" / path) for path in kustomization.get(key, [])]
+            moved[key] = [os.path.normpath(path) for path in paths]
+        text = yaml.safe_dump(moved)
+        (Path(folder) / "kustomization.yaml").write_text(text, encoding="utf-8")
+        return render(Path(folder))
+
+
+@cache
+def mixture(components: tuple[str, ...]) -> Manifests:
+    """The base with components."""
+    chosen = [f"../../components/{each}" for each in components]
+    return render_overlay({"resources": ["../../base"], "components": chosen})
+
+
+def mixtures() -> list[tuple[str, ...]]:
+    """Every choice of components that the page offers."""
+    found = []
+    for engines in (("cpu",), ("gpu",), ("gpu", "shared-cache")):
+        for keys in ((), ("keys",)):
+            # Without metrics nothing scales.
+            for more in ((), ("observability",), ("observability", "production")):
+                found.append((*engines, *keys, *more))
+    return found
 
 
 def documented(page: Path = PAGE) -> set[Path]:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -64,6 +65,13 @@ def _default(value: ast.expr | None) -> str:
         value = next(iter([*value.args, *named]), None)
     known = isinstance(value, ast.Constant) and value.value is not None
     return str(value.value) if known else ""
+
+
+@cache
+def version() -> str:
+    """The package's."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])
 
 
 @cache

@@ -113,11 +113,11 @@ FAULTS: list[Fault] = [
         "has no tag",
     ),
     (
-        pods.our_images_are_of_one_version,
+        pods.our_images_are_of_this_version,
         "Deployment/tts",
         f"{MAIN}.image",
         "antiphon-tts:0.0.9-qwen3",
-        "image of version 0.0.9",
+        "image of version 0.0.9-qwen3",
     ),
     (
         pods.services_are_probed,
@@ -125,6 +125,13 @@ FAULTS: list[Fault] = [
         f"{MAIN}.startupProbe",
         GONE,
         "no startupProbe",
+    ),
+    (
+        pods.probes_ask_for_a_service_of_the_contract,
+        "Deployment/gateway",
+        f"{MAIN}.readinessProbe.grpc.service",
+        "antiphon.Conversation",
+        "readinessProbe asks for antiphon.Conversation",
     ),
     (
         pods.models_have_time_to_load,

@@ -1,6 +1,5 @@
 """Dockerfiles, and what the context of their builds lets in; nothing is built."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tests.deploy import dockerfiles
 from tests.deploy.dockerfiles import Dockerfile
 from tests.deploy.rules.contents import DOCKERFILES
 from tests.deploy.rules.images import RULES, service
+from tests.deploy.settings import version
 from tests.deploy.tools import ROOT, called, own, run
 
 ENGINES = {"stt": ("whisper", "parakeet"), "tts": ("piper", "qwen3")}
@@ -83,12 +83,10 @@ def test_images_are_built_by_the_same_steps_as_long_as_they_can_be() -> None:
 def test_images_are_called_and_numbered_as_the_package_is(
     dockerfile: Dockerfile,
 ) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    version = project["project"]["version"]
     assert service(dockerfile) in DOCKERFILES
     assert DOCKERFILES[service(dockerfile)] == Path(dockerfile.label)
     assert any(
-        each.pairs.get("VERSION") == version
+        each.pairs.get("VERSION") == version()
         for each in dockerfile.made()
         if each.name == "ARG"
     )

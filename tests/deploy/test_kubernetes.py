@@ -4,8 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.deploy.manifests import PAGE, Manifests, documented, folders, render
+from tests.deploy.manifests import (
+    PAGE,
+    Manifests,
+    documented,
+    folders,
+    mixture,
+    mixtures,
+    render,
+    render_overlay,
+)
 from tests.deploy.rules import contents, network, pods, restricted, variables, wiring
 from tests.deploy.tools import ROOT, called, needs_promtool, run
 
@@ -26,6 +36,27 @@ def test_every_overlay_keeps_every_rule(
     overlay: Path, rule: Callable[[Manifests], list[str]]
 ) -> None:
     assert rule(render(overlay)) == []
+
+
+@pytest.mark.parametrize("components", mixtures(), ids="+".join)
+def test_components_keep_every_rule_in_every_mixture(
+    components: tuple[str, ...],
+) -> None:
+    manifests = mixture(components)
+    complaints = [complaint for rule in RULES for complaint in rule(manifests)]
+    page = PAGE.read_text(encoding="utf-8")
+    assert [*complaints, *wiring.references_are_there(manifests, page)] == []
+
+
+def test_an_overlay_as_the_page_writes_it_keeps_every_rule() -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("### An overlay of yours")[2]
+    block = text.partition("```yaml")[2].partition("```")[0]
+    example = yaml.safe_load(block)
+    example["resources"] = ["../production"]
+    manifests = render_overlay(example)
+    images = {each["image"] for pod in manifests.pods() for each in pod.containers}
+    assert any(image.startswith("registry.example.com/") for image in images)
+    assert [complaint for rule in RULES for complaint in rule(manifests)] == []
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=called)

@@ -1,19 +1,35 @@
 """Every resource is what Kubernetes, and what extends it, take: no field that they don't know, none of another kind."""
 
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import kubernetes_validate
 import pytest
 
-from tests.deploy.manifests import Manifests, Resource, folders, name, parse, render
-from tests.deploy.tools import SCHEMAS, called, needs_schemas, run
+from tests.deploy.manifests import (
+    PAGE,
+    Manifests,
+    Resource,
+    folders,
+    mixture,
+    mixtures,
+    name,
+    parse,
+    render,
+)
+from tests.deploy.tools import SCHEMAS, needs_schemas, run
 
-OLDEST = "1.30"
-"""Of Kubernetes; docs/kubernetes.md says which features it is for."""
-NEWEST = kubernetes_validate.latest_version()
+NEWEST: str = kubernetes_validate.latest_version()
 EXTENSIONS = {"gateway.networking.k8s.io", "keda.sh", "monitoring.coreos.com"}
+
+
+def oldest() -> str:
+    """The oldest version that the page promises."""
+    found = re.search(r"Kubernetes\s+(\d+\.\d+) or newer", PAGE.read_text("utf-8"))
+    assert found, f"{PAGE.name} does not say which versions of Kubernetes are meant"
+    return found.group(1)
 
 
 def is_extension(resource: Resource) -> bool:
@@ -43,16 +59,27 @@ def refused_by_extensions(manifests: Manifests) -> list[str]:
     return complaints
 
 
-@pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("folder", folders(), ids=called)
-def test_kubernetes_takes_everything(folder: Path, version: str) -> None:
-    assert list(refused(render(folder), version)) == []
+@cache
+def everything() -> Manifests:
+    """Every resource of every overlay and mixture, once."""
+    rendered = [*map(render, folders()), *map(mixture, mixtures())]
+    once = {
+        json.dumps(each, sort_keys=True): each
+        for manifests in rendered
+        for each in manifests.resources
+    }
+    return Manifests("everything", list(once.values()))
+
+
+@pytest.mark.parametrize("version", ["oldest", "newest"])
+def test_kubernetes_takes_everything(version: str) -> None:
+    versions = {"oldest": oldest(), "newest": NEWEST}
+    assert list(refused(everything(), versions[version])) == []
 
 
 @needs_schemas
-@pytest.mark.parametrize("folder", folders(), ids=called)
-def test_what_extends_kubernetes_takes_everything(folder: Path) -> None:
-    assert refused_by_extensions(render(folder)) == []
+def test_what_extends_kubernetes_takes_everything() -> None:
+    assert refused_by_extensions(everything()) == []
 
 
 def test_a_field_that_kubernetes_does_not_know_is_refused() -> None:
@@ -81,7 +108,7 @@ def test_a_field_that_is_younger_than_the_oldest_version_is_refused() -> None:
         """
     )
     assert list(refused(wrong, NEWEST)) == []
-    assert len(list(refused(wrong, OLDEST))) == 1
+    assert len(list(refused(wrong, oldest()))) == 1
 
 
 @needs_schemas

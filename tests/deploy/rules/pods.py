@@ -12,12 +12,18 @@ from tests.deploy.manifests import (
     name,
     space,
 )
-from tests.deploy.settings import drain_seconds, settings
+from tests.deploy.settings import drain_seconds, settings, version
 
 USER = 10001
 NAMESPACE = "antiphon"
 COMPONENTS = {"gateway", "stt", "llm", "llm-local", "tts"}
 STAGES = ("stt", "llm", "tts")
+CONTRACT = {
+    "gateway": "antiphon.v1.Conversation",
+    "stt": "antiphon.v1.SpeechToText",
+    "llm": "antiphon.v1.LanguageModel",
+    "tts": "antiphon.v1.TextToSpeech",
+}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _PINNED = re.compile(
     r"[\w./-]+(?::\d+)?[\w./-]*:(?!latest)[\w.-]+(?:@sha256:[0-9a-f]{64})?"
@@ -67,17 +73,14 @@ def images_are_pinned(manifests: Manifests) -> list[str]:
     ]
 
 
-def our_images_are_of_one_version(manifests: Manifests) -> list[str]:
-    """The stages speak one contract: what is deployed together was built together."""
-    versions: dict[str, list[str]] = {}
+def our_images_are_of_this_version(manifests: Manifests) -> list[str]:
+    """The stages speak one contract: what is deployed together was built together, from this source."""
+    found = []
     for where, _, container in each_container(manifests):
-        image = container["image"].rsplit("/", 1)[-1]
-        if image.startswith("antiphon-"):
-            tag = image.partition(":")[2]
-            versions.setdefault(tag.split("-")[0], []).append(where)
-    if len(versions) > 1:
-        return [f"image of version {v}: {', '.join(w)}" for v, w in versions.items()]
-    return []
+        tag = container["image"].rpartition(":")[2]
+        if service(container) and tag.split("-")[0] != version():
+            found.append(f"{where}: image of version {tag}, and this is {version()}")
+    return found
 
 
 def services_are_probed(manifests: Manifests) -> list[str]:
@@ -88,6 +91,17 @@ def services_are_probed(manifests: Manifests) -> list[str]:
             for probe in PROBES:
                 if probe not in container:
                     found.append(f"{pod.owner}, {container['name']}: no {probe}")
+    return found
+
+
+def probes_ask_for_a_service_of_the_contract(manifests: Manifests) -> list[str]:
+    """By its full name; of one that it does not have, a server says that it is unknown, which counts as not healthy."""
+    found = []
+    for where, _, container in each_container(manifests):
+        for probe in PROBES:
+            asked = at(container, f"{probe}.grpc.service")
+            if asked and asked != CONTRACT.get(service(container)):
+                found.append(f"{where}: {probe} asks for {asked}")
     return found
 
 
@@ -228,8 +242,9 @@ def all_is_labelled_and_in_its_namespace(manifests: Manifests) -> list[str]:
 
 RULES = (
     images_are_pinned,
-    our_images_are_of_one_version,
+    our_images_are_of_this_version,
     services_are_probed,
+    probes_ask_for_a_service_of_the_contract,
     models_have_time_to_load,
     resources_are_said,
     nothing_is_written_but_to_bounded_places,
