@@ -12,11 +12,10 @@ from deploy.prometheus import queries
 from services.runtime.telemetry import page
 from tests.observability.prometheus import needs_prometheus
 
-KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+COMPONENTS = DEPLOY / "kubernetes" / "components"
 SCALED = list(
-    yaml.safe_load_all(
-        (KUBERNETES / "components" / "production" / "autoscaling.yaml").read_text()
-    )
+    yaml.safe_load_all((COMPONENTS / "production" / "autoscaling.yaml").read_text())
 )
 NAMES = [scaled["metadata"]["name"] for scaled in SCALED]
 
@@ -111,3 +110,27 @@ def test_an_autoscaler_goes_by_how_many_replicas_worth_of_streams_are_open(
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_collector_is_the_one_that_compose_starts() -> None:
+    compose = yaml.safe_load(
+        (DEPLOY / "observability" / "compose.yaml").read_text(encoding="utf-8")
+    )
+    pods = [
+        document["spec"]["template"]["spec"]
+        for document in yaml.safe_load_all(
+            (COMPONENTS / "observability" / "collector.yaml").read_text()
+        )
+        if document["kind"] == "Deployment"
+    ]
+    (container,) = (container for pod in pods for container in pod["containers"])
+    assert container["image"] == compose["services"]["otel-collector"]["image"]
+
+
+def test_every_dashboard_goes_into_a_config_map_of_its_own() -> None:
+    generators = yaml.safe_load((DEPLOY / "grafana" / "kustomization.yaml").read_text())
+    files = [generator["files"] for generator in generators["configMapGenerator"]]
+    assert sorted(files) == sorted(
+        [f"dashboards/{path.name}"]
+        for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")
+    )
