@@ -10,8 +10,10 @@ import pytest_asyncio
 from tests.compose.project import Project
 
 NAME = os.environ.get("COMPOSE_PROJECT_NAME", "antiphon-test")
-MOST_LINES = "50"
+MOST_LINES = 50
 """Of each container's log, with a test that failed."""
+ERASE_LINE = "\x1b[2K"
+"""Compose writes it before each line, whatever it is told."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +37,7 @@ def pytest_runtest_makereport(
     """Put what the containers have written beside a failure."""
     report = yield
     if report.failed and "project" in getattr(item, "fixturenames", ()):
-        about = ("docker", "compose", "--ansi=never", "--project-name", NAME)
+        about = ("docker", "compose", "--project-name", NAME)
         logs = subprocess.run(
             (*about, "logs", f"--tail={MOST_LINES}"),
             stdout=subprocess.PIPE,
@@ -43,7 +45,8 @@ def pytest_runtest_makereport(
             text=True,
             check=False,
         )
-        report.sections.append(("logs of the containers", logs.stdout))
+        plain = logs.stdout.replace(ERASE_LINE, "")
+        report.sections.append(("logs of the containers", plain))
     return report
 
 

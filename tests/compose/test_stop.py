@@ -1,4 +1,4 @@
-"""`docker compose stop` in mid-answer: the answer comes to its end, then everybody leaves without an error."""
+"""`docker compose stop` in mid-answer: the answers come to their end, then everybody leaves without an error."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ from antiphon.v1.conversation_pb2 import (
     Initiative,
     ReplyAudio,
 )
-from tests.compose.asking import ask
+from tests.compose.asking import ask, assert_heard_out
 from tests.compose.project import SERVICES, Project
-from tests.e2e.realtime import calling
-from tests.e2e.talking import talking
+from tests.e2e.realtime import Caller, calling
+from tests.e2e.talking import PATIENCE, Talker, talking
 from tests.microphone import QUESTIONS, recording
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,48 +22,48 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 LONG = "I could go on about bees for quite a while. They make honey, and they dance."
 
 
-async def assert_left_in_good_order(project: Project) -> None:
-    for service in SERVICES:
-        state = (await project.container(service))["State"]
-        how = (service, state["Status"], state["ExitCode"], state["OOMKilled"])
-        assert how == (service, "exited", 0, False)
-
-
-async def test_an_answer_under_way_is_finished_before_anybody_leaves(
+async def test_answers_under_way_are_finished_before_anybody_leaves(
     pipeline: Project,
 ) -> None:
     greeted = ConversationConfig(greeting=Initiative(say=LONG))
-    async with talking(pipeline.gateway, greeted) as person:
-        await person.until(ReplyAudio)
-        stopping = asyncio.create_task(pipeline.compose("stop"))
-        turn = await person.turn()
-        ended = await person.until(ConversationEnded)
-        # The stream ends with OK: anything else would be raised here.
-        assert [event async for event in person.conversation] == []
-        await stopping
-    assert turn.ended.outcome == TURN_OUTCOME_ANSWERED
-    assert turn.ended.heard_text == LONG
-    assert ended.turns == 1
-    await assert_left_in_good_order(pipeline)
-
-
-async def test_a_caller_of_the_realtime_api_hears_the_answer_out(
-    pipeline: Project,
-) -> None:
-    async with calling(pipeline.http, model="default") as caller:
+    async with (
+        calling(pipeline.http, model="default") as caller,
+        talking(pipeline.gateway, greeted) as person,
+    ):
         caller.say(recording(QUESTIONS[5]))
-        await caller.until("response.output_audio.delta")
-        stopping = asyncio.create_task(pipeline.compose("stop"))
-        done = await caller.until("response.done")
-        assert done.response.status == "completed"
-        await stopping
-    await assert_left_in_good_order(pipeline)
+        await asyncio.gather(
+            person.until(ReplyAudio), caller.until("response.output_audio.delta")
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pipeline.compose("stop"))
+            group.create_task(heard_out(person))
+            group.create_task(called_out(caller))
+    for service in SERVICES:
+        state = (await pipeline.container(service))["State"]
+        how = (service, state["Status"], state["ExitCode"], state["OOMKilled"])
+        assert how == (service, "exited", 0, False)
 
-
-async def test_what_was_stopped_answers_again_when_it_is_started(
-    pipeline: Project,
-) -> None:
-    await pipeline.compose("stop")
     await pipeline.up()
     async with talking(pipeline.gateway, microphone=False) as person:
         await ask(person, "What do bees make?")
+
+
+async def heard_out(person: Talker) -> None:
+    """The greeting, and a goodbye."""
+    turn = await person.turn()
+    assert turn.ended.outcome == TURN_OUTCOME_ANSWERED
+    assert turn.ended.heard_text == LONG
+    ended = await person.until(ConversationEnded)
+    assert ended.turns == 1
+    # The stream ends with OK: anything else would be raised here.
+    assert [event async for event in person.conversation] == []
+
+
+async def called_out(caller: Caller) -> None:
+    """The answer, a goodbye, and a connection that is closed as connections should be."""
+    assert_heard_out((await caller.until("response.done")).response)
+    async with asyncio.timeout(PATIENCE):
+        # Any other closing than one that goes well would be raised here.
+        last = [event async for event in caller.connection]
+    errors = [event.error.code for event in last if event.type == "error"]
+    assert errors == ["service_unavailable"]
