@@ -57,9 +57,10 @@ class Doors:
             self._neighbours,
             Health(sessions.stages, admission),
         ]
+        self._gate = Gate(access, origins, admission, settings.http_streams)
         self._http = HttpFront(
             [*parts, Docs(parts), Page()],
-            Gate(access, origins, admission, settings.http_streams),
+            self._gate,
             certificate.context if certificate else None,
         )
 
@@ -78,6 +79,10 @@ class Doors:
             return await self._http.start(settings.host, settings.http_port)
         except OSError as error:
             raise cannot_listen(settings, "http_port", error) from None
+
+    async def idle(self) -> None:
+        """Wait until no request over HTTP is worked on."""
+        await self._gate.idle()
 
     async def close(self) -> None:
         """Let nobody in any more; requests in progress get a few seconds."""

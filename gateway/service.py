@@ -100,6 +100,15 @@ class Gateway(Service):
         """Have every conversation end with the turn in progress."""
         self._sessions.finish()
 
+    async def idle(self) -> None:
+        """Wait until the last conversation is over, and the last request answered."""
+        await super().idle()
+        await self._doors.idle()
+
+    def cut_off(self) -> None:
+        """Tell every client that is still here why its conversation ends."""
+        self._sessions.cut_off()
+
     async def stop(self) -> None:
         """Free everything."""
         await self._doors.close()

@@ -156,9 +156,13 @@ class Session:
         """The client has said good-bye, and is about to be gone; it counts as having ended the conversation."""
         self._observer.ending = Ending.CLIENT.value
 
-    def end_early(self) -> None:
-        """The conversation that this one runs beside is over, and so is this."""
-        self._give_up(Unavailable("the conversation is over"))
+    def end_early(self, why: str) -> None:
+        """The conversation cannot go on, through nobody's fault.
+
+        Args:
+            why: that the client is told.
+        """
+        self._give_up(Unavailable(why))
 
     async def close(self) -> None:
         """Leave nothing behind, whatever was under way; a second time does nothing."""

@@ -141,7 +141,7 @@ class Sessions:
                 yield session
             finally:
                 for aside in self._beside.pop(session, ()):
-                    aside.end_early()
+                    aside.end_early("the conversation is over")
                 await session.close()
                 self._remove(session, beside)
                 if beside is None:
@@ -150,8 +150,16 @@ class Sessions:
     def finish(self) -> None:
         """Have every conversation end with the turn in progress, and open no other."""
         self._finishing = True
-        for session in [*self._open, *(s for a in self._beside.values() for s in a)]:
+        for session in self._all():
             session.tell(InputEnded(Ending.DRAINING))
+
+    def cut_off(self) -> None:
+        """End every conversation, whatever is in progress."""
+        for session in self._all():
+            session.end_early("this gateway is shutting down; try another")
+
+    def _all(self) -> list[Session]:
+        return [*self._open, *(s for a in self._beside.values() for s in a)]
 
     def _add(self, session: Session, beside: Session | None, span: Span) -> None:
         if beside is None:

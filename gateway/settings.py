@@ -49,6 +49,12 @@ class GatewaySettings(ServiceSettings):
         ge=1,
         description="conversations carried at once; the next is RESOURCE_EXHAUSTED",
     )
+    drain_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="seconds for turns in progress to finish after SIGTERM, which the longest utterance, a tool and an answer "
+        "take; then clients are told to try another gateway",
+    )
     http_streams: int = Field(
         16,
         ge=1,

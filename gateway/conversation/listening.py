@@ -307,6 +307,11 @@ class Listening:
             self._floor.raise_again(utterance)
         self._floor.interrupted = False
 
+    def forget_aside(self) -> None:
+        """Drop what the user says into an answer, if that is all it is so far."""
+        if self._ear.utterance is not None and self._ear.utterance.aside:
+            self.forget()
+
     # --- the end of the user's turn -----------------------------------------------------------------------
 
     def judge(self, now: float) -> None:

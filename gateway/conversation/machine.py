@@ -58,6 +58,7 @@ class Conversation:
         self._quiet = Quiet(policy.idle)
         self._lifetime = Lifetime(policy)
         self._ending: Ending | None = None
+        self._input_over = False
         self._closed = False
 
     @property
@@ -119,7 +120,7 @@ class Conversation:
             self._answering.wake_at(now),
             self._listening.wake_at(),
             self._quiet.due_at(),
-            self._answering.turns.tool_results_due if self._memory.waiting else None,
+            self._answering.turns.tool_results_due if self._awaits_tools() else None,
             self._lifetime.due_at() if self._ending is None else None,
         )
         return min((time for time in times if time is not None), default=None)
@@ -163,7 +164,7 @@ class Conversation:
     def _dispatch(self, event: e.Event, now: float) -> None:
         match event:
             case e.SpeechBegan() | e.SpeechPaused() | e.Heard():
-                if self._ending is None:
+                if self._ending is None or self._lets_finish():
                     self._listening.on_hearing(event, now)
             case e.EndPredicted() | e.PartialHeard() | e.CheckpointHeard():
                 self._listening.on_guess(event, now)
@@ -226,7 +227,7 @@ class Conversation:
             self._answering.understood = False
             self._quiet.user_spoke()
         self._break_silence(now)
-        if self._nobody_speaks() and self._ending is not None:
+        if self._ending is not None and self._all_is_said(now):
             self._listening.forget()
             self._closed = True
             self._out.append(c.Close(self.turn, self._ending))
@@ -260,9 +261,24 @@ class Conversation:
 
     def _end(self, why: Ending, now: float) -> None:
         """Finish the turn in progress, and no other."""
-        if self._ending is None:
-            self._ending = why
+        self._ending = self._ending or why
+        if why is Ending.DRAINING:
+            # The client is still there: who speaks may finish, and tools may return.
+            self._listening.forget_aside()
+        else:
+            self._input_over = True
             self._listening.end(now)
+
+    def _lets_finish(self) -> bool:
+        """Whether what the user says now belongs to the turn that is finished yet."""
+        return not self._input_over and self._listening.speaking
+
+    def _all_is_said(self, now: float) -> bool:
+        """Whether the turn that is finished yet is over, with what its tools return."""
+        if not self._nobody_speaks():
+            return False
+        due = self._answering.turns.tool_results_due
+        return self._input_over or due is None or now >= due
 
     def _hold(self, policy: Policy, now: float) -> None:
         """From now on the conversation is held like this."""
@@ -279,10 +295,16 @@ class Conversation:
             and not self._listening.speaking
         )
 
+    def _awaits_tools(self) -> bool:
+        """Whether what tools return is waited for, though not for ever; whoever asks for answers has that long."""
+        if self._ending is not None:
+            return self._nobody_speaks()
+        return self._memory.waiting and self._policy.go_on
+
     def _call_off(self, now: float) -> None:
         """Go on without the results of tools that do not come."""
         due = self._answering.turns.tool_results_due
-        if self._memory.waiting and due is not None and now >= due:
+        if self._awaits_tools() and due is not None and now >= due:
             self._memory.expire()
             self._listening.rethink(now)
 

@@ -25,7 +25,7 @@ class UnderWay:
         wish: an answer that the client asked for, and that cannot begin yet.
         ended: the last answer that the client knew of.
         spoken: what was spoken of the last answers.
-        tool_results_due: when the tools that were called are given up, on the driver's clock.
+        tool_results_due: when the tools that were called are late, on the driver's clock.
     """
 
     def __init__(
@@ -73,9 +73,7 @@ class UnderWay:
     def _finish(self, answer: Answer, now: float) -> None:
         if answer.tool_calls:
             self.end(answer, Outcome.TOOL_CALLS, now)
-            # A client that asks for its answers itself is waited for as long as it takes.
-            if self.policy.go_on:
-                self.tool_results_due = now + self.policy.tool_timeout
+            self.tool_results_due = now + self.policy.tool_timeout
         else:
             said = answer.playback.sent if answer.voiced else answer.text.strip()
             self.end(answer, Outcome.ANSWERED if said else Outcome.EMPTY, now)

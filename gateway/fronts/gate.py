@@ -51,6 +51,8 @@ class Gate:
         self._admission = admission
         self._streams = streams
         self._open: Counter[str] = Counter()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def install(self, application: web.Application) -> None:
         """Stand before an application's handlers."""
@@ -63,6 +65,11 @@ class Gate:
 
         application.middlewares.append(gate)
         application.on_response_prepare.append(_add_headers)
+        application.on_response_prepare.append(self._send_away)
+
+    async def idle(self) -> None:
+        """Wait until no request is worked on."""
+        await self._idle.wait()
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         sent = request.headers.get("Origin")
@@ -118,10 +125,21 @@ class Gate:
                 retry_after=1.0,
             )
         self._open[caller.name] += 1
+        self._idle.clear()
         try:
             yield
         finally:
             self._open[caller.name] -= 1
+            if not self._open.total():
+                self._idle.set()
+
+    async def _send_away(
+        self, _request: web.Request, response: web.StreamResponse
+    ) -> None:
+        """Have whoever comes again find another gateway, which they would not over the connection that they have."""
+        if self._admission.draining and not isinstance(response, web.WebSocketResponse):
+            response.force_close()
+            response.headers["Connection"] = "close"
 
 
 def _address(request: web.Request) -> str:

@@ -150,7 +150,7 @@ class StageCall(ABC):
             await self._talk()
         except grpc.aio.AioRpcError as error:
             if not self._complete:
-                return from_rpc_error(error, self._stage.value)
+                return _why(error, self._stage)
         except AntiphonError as error:
             return error
         return None
@@ -256,6 +256,13 @@ class BidirectionalCall(StageCall, Generic[Request, Response]):
             call.cancel()
             # The reader has already seen how the call went; the writer can only repeat it.
             await asyncio.gather(writer, return_exceptions=True)
+
+
+def _why(error: grpc.aio.AioRpcError, stage: Stage) -> AntiphonError:
+    # We have not cancelled it, or nobody would ask; it came to a server that was just closing.
+    if error.code() is grpc.StatusCode.CANCELLED:
+        return Unavailable(f"{stage.value}: the replica has left")
+    return from_rpc_error(error, stage.value)
 
 
 def _nowhere(_event: Event) -> None:

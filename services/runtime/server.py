@@ -8,7 +8,6 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from typing import ClassVar
 
@@ -38,7 +37,10 @@ KEEPALIVE_SECONDS = 20
 """Clients ping at this pace (`services.runtime.channel`); servers allow twice as often."""
 
 
+NOTICE_SECONDS = 0.5
+"""For clients that watch our health to hear that we leave: whoever calls a server that is just closing is told CANCELLED."""
 LAST_MESSAGES_SECONDS = 1.0
+"""For last messages on their way, and for whoever is told why there will be no more."""
 LOADING_GRACE_SECONDS = 2.0
 """For a process to end that is told to while it loads."""
 
@@ -90,6 +92,13 @@ class Service(ABC):
     async def drain(self) -> None:  # noqa: B027  # most services have nothing to say to their clients
         """Tell long-lived clients to leave; new streams are refused already."""
 
+    async def idle(self) -> None:
+        """Wait until all work is done; none is begun any more."""
+        await self.admission.idle()
+
+    def cut_off(self) -> None:  # noqa: B027  # most services have nothing to say to their clients
+        """Tell those who are still here that they are not waited for any longer."""
+
     @abstractmethod
     async def stop(self) -> None:
         """Free everything; no RPC runs any more."""
@@ -139,8 +148,6 @@ async def _live(service: Service, settings: ServiceSettings) -> None:
     service.register(server)
     port = bind(server, settings, service.credentials)
     await server.start()
-    # Where it cannot start, for those who ask how it does; gRPC would write a traceback for each.
-    grace = LAST_MESSAGES_SECONDS
     log.info("loading", port=port, metrics_port=metrics_server.server_port)
     _compare_budgets()
     try:
@@ -160,27 +167,42 @@ async def _live(service: Service, settings: ServiceSettings) -> None:
             lost.cancel()
             stopping.set()
         await stopped
-        log.info(
-            "draining", open=service.admission.open, seconds=settings.drain_seconds
-        )
-        service.admission.drain()
-        await healthy.enter_graceful_shutdown()
-        await service.drain()
-        grace = 0.0
-        # A server that is stopping cancels whoever comes; as long as there is work anyhow, they are told to try another.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(settings.drain_seconds):
-                await service.admission.idle()
-                # For last messages on their way; a stranger who watches our health would otherwise be waited for.
-                grace = LAST_MESSAGES_SECONDS
+        await _leave(service, settings, server, healthy)
     finally:
-        await server.stop(grace)
+        # Where it cannot start, for those who ask how it does; gRPC would write a traceback for each.
+        await server.stop(LAST_MESSAGES_SECONDS)
         await service.stop()
         metrics_server.shutdown()
         metrics_thread.join()
         if provider is not None:
             await asyncio.to_thread(provider.shutdown)
     log.info("stopped")
+
+
+async def _leave(
+    service: Service,
+    settings: ServiceSettings,
+    server: grpc.aio.Server,
+    healthy: health.aio.HealthServicer,
+) -> None:
+    """Let nobody in any more, and wait for those who are here."""
+    log.info("draining", open=service.admission.open, seconds=settings.drain_seconds)
+    service.admission.drain()
+    await healthy.enter_graceful_shutdown()
+    await service.drain()
+    await asyncio.sleep(NOTICE_SECONDS)
+    # From here on clients are sent away (GOAWAY), and nobody can connect. Whoever only watches our health is not waited for.
+    grace = settings.drain_seconds + LAST_MESSAGES_SECONDS
+    closing = asyncio.create_task(server.stop(grace))
+    try:
+        async with asyncio.timeout(settings.drain_seconds):
+            await service.idle()
+    except TimeoutError:
+        log.warning("cutting off what is still open", open=service.admission.open)
+        service.cut_off()
+    finally:
+        await server.stop(LAST_MESSAGES_SECONDS)
+        await closing
 
 
 def _introduce(service: Service) -> None:

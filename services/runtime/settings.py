@@ -141,7 +141,10 @@ class ServiceSettings(ProcessSettings):
         "calls under way go on; 0: never",
     )
     drain_seconds: float = Field(
-        default=30.0, ge=0, description="time for running work to finish after SIGTERM"
+        default=150.0,
+        ge=0,
+        description="seconds for work in progress to finish after SIGTERM, which an utterance of two minutes takes; who is idle "
+        "leaves at once",
     )
 
 

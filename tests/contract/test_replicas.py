@@ -1,6 +1,8 @@
 """Replicas come and go while clients call them."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -27,6 +29,9 @@ AGE = 0.2
 PATIENCE = 60.0
 """Seconds after which what should happen has not."""
 
+LEAVING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""What a call is told that comes to a replica which leaves; the latter where it comes just when the port is closed."""
+
 FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
@@ -34,26 +39,26 @@ class Talk:
     """A call that lasts."""
 
     def __init__(self, stub: "TextToSpeechAsyncStub") -> None:
-        self._call = stub.Synthesize()
+        self.call = stub.Synthesize()
 
     async def begin(self) -> None:
         format = audio_pb2.AudioFormat(
             encoding=audio_pb2.AUDIO_ENCODING_PCM_S16LE, sample_rate=24_000
         )
         config = tts_pb2.SynthesizeConfig(format=format)
-        await send(self._call, tts_pb2.SynthesizeRequest(config=config))
-        started = await read(self._call)
+        await send(self.call, tts_pb2.SynthesizeRequest(config=config))
+        started = await read(self.call)
         assert started is not None
         assert started.HasField("started")
 
     async def end(self) -> int:
         """Say two characters more; returns how many were spoken in all."""
-        await send(self._call, tts_pb2.SynthesizeRequest(text="ab"))
-        await self._call.done_writing()
+        await send(self.call, tts_pb2.SynthesizeRequest(text="ab"))
+        await self.call.done_writing()
         characters = 0
-        while (response := await read(self._call)) is not None:
+        while (response := await read(self.call)) is not None:
             characters = response.summary.characters
-        assert await self._call.code() is grpc.StatusCode.OK
+        assert await self.call.code() is grpc.StatusCode.OK
         return characters
 
 
@@ -64,18 +69,20 @@ async def who_answers(channel: grpc.aio.Channel, tries: int = 1) -> tuple[str, s
         channel: to all replicas.
         tries: of which the last one must not fail, and the others may only where a replica leaves.
     """
-    call = LanguageModelStub(channel).Generate(llm_pb2.GenerateRequest())
-    try:
-        first = await read(call)
-    except grpc.aio.AioRpcError as error:
-        if tries == 1 or error.code() is not grpc.StatusCode.UNAVAILABLE:
-            raise
-        return await who_answers(channel, tries - 1)
-    assert first is not None
-    assert (await read(call)) is not None
-    assert (await read(call)) is None
-    host, connection = first.text.split()
-    return host, connection
+    while True:
+        tries -= 1
+        call = LanguageModelStub(channel).Generate(llm_pb2.GenerateRequest())
+        try:
+            first = await read(call)
+        except grpc.aio.AioRpcError as error:
+            if not tries or error.code() not in LEAVING:
+                raise
+            continue
+        assert first is not None
+        assert (await read(call)) is not None
+        assert (await read(call)) is None
+        host, connection = first.text.split()
+        return host, connection
 
 
 async def until_answered_by(
@@ -145,6 +152,58 @@ async def test_a_replica_that_comes_is_found_and_one_that_goes_is_missed_by_nobo
                 assert await first.ended() == 0
             server.addresses = [SECOND, THIRD]
             await until_answered_by(channel, SECOND, THIRD)
+
+
+async def test_whoever_does_not_watch_its_health_is_sent_away_too() -> None:
+    async with (
+        names() as server,
+        replica(FIRST) as first,
+        replica(SECOND, first.port) as second,
+        grpc.aio.insecure_channel(
+            f"dns://{server.address}/stage:{first.port}"
+        ) as channel,
+    ):
+        server.addresses = [FIRST, SECOND]
+        host, _ = await who_answers(channel)
+        leaving = first if host == FIRST else second
+        async with open_channel(f"{host}:{first.port}") as beside, talk(beside):
+            leaving.process.terminate()
+            async with asyncio.timeout(PATIENCE):
+                while (await who_answers(channel, tries=sys.maxsize))[0] == host:
+                    pass
+            assert leaving.process.returncode is None
+        assert await leaving.ended() == 0
+
+
+async def test_a_second_signal_changes_nothing() -> None:
+    async with (
+        replica() as only,
+        open_channel(f"{FIRST}:{only.port}") as channel,
+    ):
+        async with talk(channel):
+            only.process.terminate()
+            async with asyncio.timeout(PATIENCE):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    while True:
+                        await who_answers(channel)
+            only.process.terminate()
+            only.process.send_signal(signal.SIGINT)
+        assert await only.ended() == 0
+
+
+async def test_who_has_had_their_time_is_cut_off() -> None:
+    async with (
+        replica(drain_seconds=AGE) as only,
+        open_channel(f"{FIRST}:{only.port}") as channel,
+        asyncio.timeout(PATIENCE),
+    ):
+        talking = Talk(TextToSpeechStub(channel))
+        await talking.begin()
+        only.process.terminate()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await read(talking.call)
+        assert raised.value.code() in LEAVING
+        assert await only.ended() == 0
 
 
 async def test_a_stage_whose_name_comes_late_is_found_soon(

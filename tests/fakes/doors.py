@@ -26,6 +26,7 @@ class OpenDoors:
         admission: counts conversations.
         script: what the stages do.
         sessions: the conversations.
+        doors: themselves.
     """
 
     grpc: str
@@ -33,6 +34,7 @@ class OpenDoors:
     admission: Admission
     script: Script
     sessions: Sessions
+    doors: Doors
 
 
 @asynccontextmanager
@@ -56,7 +58,7 @@ async def doors(
         http = f"{scheme}://127.0.0.1:{await opened.open()}"
         try:
             grpc = f"127.0.0.1:{port}"
-            yield OpenDoors(grpc, http, admission, script, sessions)
+            yield OpenDoors(grpc, http, admission, script, sessions, opened)
         finally:
             await server.stop(0)
             await opened.close()

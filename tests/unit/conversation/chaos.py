@@ -10,6 +10,7 @@ from gateway.conversation.context import Context
 from gateway.conversation.memory import INVALID_ARGUMENT
 from gateway.conversation.values import (
     ROOT,
+    Ending,
     Endpointing,
     Failure,
     Idle,
@@ -261,7 +262,11 @@ def tag(ref: Ref) -> str:
 def run(talk: Talk, kind: type[Chaos] = Chaos) -> Chaos:
     policy, size, actions = talk
     chaos = kind(policy, Context(size))
-    for action, which in actions:
+    # One in three gateways goes away meanwhile.
+    drained_at = len(actions) // 2 if len(actions) % 3 == 0 else None
+    for number, (action, which) in enumerate(actions):
+        if number == drained_at:
+            chaos.tell(e.InputEnded(Ending.DRAINING))
         chaos.act(action, which)
     chaos.tell(e.InputEnded())
     chaos.wait(900.0)

@@ -8,7 +8,6 @@ from gateway.conversation import commands as c
 from gateway.conversation import events as e
 from gateway.conversation.listening import MOST_AWAITED
 from gateway.conversation.values import (
-    Ending,
     Outcome,
     Refusal,
     Transcript,
@@ -147,7 +146,7 @@ def test_of_a_voice_that_nobody_commits_no_more_is_kept_than_can_be_committed() 
 def test_what_was_not_committed_by_the_end_is_no_turn() -> None:
     driver = Driver(PUSH_TO_TALK)
     driver.speak(1.0)
-    driver.tell(e.InputEnded(Ending.DRAINING))
+    driver.tell(e.InputEnded())
     assert driver.all(c.TellCommitted) == []
     assert [close.turns for close in driver.all(c.Close)] == [0]
 

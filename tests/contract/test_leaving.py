@@ -1,0 +1,108 @@
+"""What clients are told by a gateway that goes away, when they have had their time."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from antiphon.client import Address, connect
+from antiphon.v1 import conversation_pb2 as pb
+from services.runtime.errors import Unavailable
+from tests.fakes.caller import calling
+from tests.fakes.doors import OpenDoors, doors
+from tests.fakes.hearing import silence, speech
+from tests.fakes.running_realtime import Client
+from tests.fakes.stages import Script
+
+CHAT = {"model": "default", "messages": [{"role": "user", "content": "Why?"}]}
+
+
+def leave(here: OpenDoors) -> None:
+    here.admission.drain()
+    here.sessions.finish()
+
+
+async def test_an_answer_over_http_is_waited_for(web: aiohttp.ClientSession) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        asked.set()
+        await go_on.wait()
+
+    async with doors(Script(before_writing=writing)) as here:
+        async with asyncio.timeout(60):
+            await here.doors.idle()
+            asking = asyncio.create_task(
+                web.post(f"{here.http}/v1/chat/completions", json=CHAT)
+            )
+            await asked.wait()
+            leave(here)
+            idle = asyncio.create_task(here.doors.idle())
+            await asyncio.sleep(0)
+            assert not idle.done()
+            go_on.set()
+            async with await asking as answer:
+                assert answer.status == 200
+                assert (await answer.json())["choices"][0]["finish_reason"] == "stop"
+            await idle
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/"])
+async def test_who_comes_again_is_sent_to_another_gateway(
+    web: aiohttp.ClientSession, path: str
+) -> None:
+    async with doors() as here:
+        async with web.get(here.http + path) as before:
+            assert "Connection" not in before.headers
+        here.admission.drain()
+        async with web.get(here.http + path) as got:
+            assert got.headers["Connection"] == "close"
+            assert got.status == 200
+
+
+async def test_who_is_cut_off_over_grpc_is_told_to_try_another() -> None:
+    async with (
+        doors(Script(write=lambda _request: ["x" * 500])) as here,
+        connect(Address(here.grpc)) as client,
+        client.converse(pb.ConversationConfig()) as conversation,
+    ):
+        with pytest.raises(Unavailable, match="try another"):
+            async with asyncio.timeout(60):
+                await conversation.send_text("Why?")
+                async for event in conversation:
+                    if isinstance(event, pb.ReplyAudio):
+                        leave(here)
+                        here.sessions.cut_off()
+
+
+async def test_who_is_cut_off_over_a_websocket_is_told_to_try_another(
+    web: aiohttp.ClientSession,
+) -> None:
+    async with (
+        doors(Script(write=lambda _request: ["x" * 500])) as here,
+        web.ws_connect(f"{here.http}/v1/realtime") as socket,
+        asyncio.timeout(60),
+    ):
+        client = Client(socket)
+        await client.say(speech(0.5) + silence(0.8))
+        await client.until("response.output_audio.delta")
+        leave(here)
+        here.sessions.cut_off()
+        assert await client.closed() == aiohttp.WSCloseCode.TRY_AGAIN_LATER
+        assert client.got[-1]["error"]["code"] == "unavailable"
+
+
+async def test_who_is_cut_off_over_webrtc_is_told_to_try_another() -> None:
+    async with (
+        doors() as here,
+        calling(here.http) as caller,
+        asyncio.timeout(60),
+    ):
+        await caller.update(output_modalities=["text"])
+        caller.microphone.say(speech(30.0))
+        await caller.until("input_audio_buffer.speech_started")
+        leave(here)
+        here.sessions.cut_off()
+        assert (await caller.until("error"))["error"]["code"] == "unavailable"
+        await caller.closed()
+        await here.admission.idle()
