@@ -25,7 +25,7 @@ ITSELF = (
     Setting("ANTIPHON_GATEWAY_PORT", "50050", "port of this machine for gRPC"),
     Setting(
         "ANTIPHON_STOP_GRACE",
-        "45s",
+        "330s",
         "time from a stop to the end by force; longer than the longest …_DRAIN_SECONDS",
     ),
 )
