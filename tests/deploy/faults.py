@@ -1,13 +1,54 @@
 """Plants faults into what is sound, to see that rules find them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
-from tests.deploy.manifests import Manifests, name
+from tests.deploy.manifests import FOLDER, Manifests, name, render
+from tests.deploy.tools import called
 
 GONE = object()
 """In place of a value: what stands there is taken away."""
+SOUND = FOLDER / "overlays" / "production"
+"""What faults are planted into."""
+POD = "spec.template.spec"
+MAIN = f"{POD}.containers.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A change of one resource, and what a rule has to say of it.
+
+    Attributes:
+        rule: that is for it.
+        resource: ``Kind/name``.
+        path: where the value stands, with dots.
+        value: that is wrong, or GONE.
+        complaint: words that the rule's complaint has to hold.
+    """
+
+    rule: Callable[[Manifests], list[str]]
+    resource: str
+    path: str
+    value: object
+    complaint: str
+
+
+def planted(fault: Fault) -> list[str]:
+    """What the rule says of sound manifests with the fault.
+
+    Raises:
+        LookupError: there is no such resource, or no way to the path.
+    """
+    return fault.rule(
+        with_fault(render(SOUND), fault.resource, fault.path, fault.value)
+    )
+
+
+def titles(faults: Sequence[Fault]) -> list[str]:
+    """What tests of them are called."""
+    return [f"{called(each.rule)}: {each.resource} {each.path}" for each in faults]
 
 
 def changed(document: Any, path: str, value: object) -> Any:
@@ -68,8 +109,3 @@ def without(manifests: Manifests, resource: str) -> Manifests:
     if len(left) == len(manifests.resources):
         raise LookupError(resource)
     return Manifests(manifests.label, left)
-
-
-def with_resource(manifests: Manifests, resource: Mapping[str, Any]) -> Manifests:
-    """Manifests with one resource more."""
-    return Manifests(manifests.label, [*manifests.resources, resource])

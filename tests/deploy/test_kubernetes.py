@@ -16,13 +16,24 @@ from tests.deploy.manifests import (
     render,
     render_overlay,
 )
-from tests.deploy.rules import contents, network, pods, restricted, variables, wiring
+from tests.deploy.rules import (
+    contents,
+    network,
+    pods,
+    references,
+    restricted,
+    routes,
+    variables,
+    wiring,
+)
 from tests.deploy.tools import ROOT, called, needs_promtool, run
 
 RULES = (
     *restricted.RULES,
     *pods.RULES,
     *wiring.RULES,
+    *references.RULES,
+    *routes.RULES,
     *network.RULES,
     *variables.RULES,
     *contents.RULES,
@@ -45,7 +56,7 @@ def test_components_keep_every_rule_in_every_mixture(
     manifests = mixture(components)
     complaints = [complaint for rule in RULES for complaint in rule(manifests)]
     page = PAGE.read_text(encoding="utf-8")
-    assert [*complaints, *wiring.references_are_there(manifests, page)] == []
+    assert [*complaints, *references.references_are_there(manifests, page)] == []
 
 
 def test_an_overlay_as_the_page_writes_it_keeps_every_rule() -> None:
@@ -62,7 +73,7 @@ def test_an_overlay_as_the_page_writes_it_keeps_every_rule() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=called)
 def test_what_an_overlay_refers_to_is_there_or_told_how_to_make(overlay: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert wiring.references_are_there(render(overlay), page) == []
+    assert references.references_are_there(render(overlay), page) == []
 
 
 @pytest.mark.parametrize("folder", sorted(documented()), ids=called)

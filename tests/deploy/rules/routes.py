@@ -1,0 +1,69 @@
+"""The way in from outside the cluster: Gateway, routes, names, origins."""
+
+from tests.deploy.manifests import Manifests, at, name, space
+from tests.deploy.rules.pods import each_container, environment
+
+ROUTES = ("HTTPRoute", "GRPCRoute")
+
+
+def routes_lead_to_services(manifests: Manifests) -> list[str]:
+    """A route's Gateway and its Services exist, with the listener and the ports that it names."""
+    found = []
+    for each in manifests.of(*ROUTES):
+        for parent in each["spec"]["parentRefs"]:
+            door = manifests.find("Gateway", parent["name"], space(each))
+            listeners = {
+                listener["name"] for listener in at(door, "spec.listeners", [])
+            }
+            section = parent.get("sectionName")
+            if door is None:
+                found.append(f"{name(each)}: Gateway/{parent['name']} does not exist")
+            elif section and section not in listeners:
+                found.append(f"{name(each)}: {name(door)} has no listener {section}")
+        for rule in each["spec"]["rules"]:
+            for backend in rule.get("backendRefs", []):
+                target = manifests.find("Service", backend["name"], space(each))
+                ports = at(target, "spec.ports", [])
+                if backend["port"] not in {port["port"] for port in ports}:
+                    found.append(
+                        f"{name(each)}: Service/{backend['name']} has no port {backend['port']}"
+                    )
+    return found
+
+
+def names_of_the_door_agree(manifests: Manifests) -> list[str]:
+    """A route's host names are its listener's, and the page's is an origin that the gateway takes for its own."""
+    found = []
+    for each in manifests.of(*ROUTES):
+        hosts = set(each["spec"].get("hostnames", []))
+        for parent in each["spec"]["parentRefs"]:
+            door = manifests.find("Gateway", parent["name"], space(each))
+            listening = {
+                listener.get("hostname")
+                for listener in at(door, "spec.listeners", [])
+                if listener["name"] == parent.get("sectionName")
+            }
+            if hosts != listening:
+                found.append(
+                    f"{name(each)}: is for {sorted(hosts)}, its listener for {sorted(map(str, listening))}"
+                )
+    origins = {
+        origin.strip()
+        for _, pod, container in each_container(manifests)
+        for origin in environment(manifests, pod, container)
+        .get("ANTIPHON_GATEWAY_ORIGINS", "")
+        .split(",")
+    }
+    for each in manifests.of("HTTPRoute"):
+        for host in each["spec"].get("hostnames", []):
+            if f"https://{host}" not in origins:
+                found.append(
+                    f"{name(each)}: https://{host} is no origin of the gateway's"
+                )
+    return found
+
+
+RULES = (
+    routes_lead_to_services,
+    names_of_the_door_agree,
+)

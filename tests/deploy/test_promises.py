@@ -1,0 +1,161 @@
+"""What the overlays are for, thing by thing: whoever takes one of these away breaks a promise of docs/kubernetes.md."""
+
+import pytest
+
+from tests.deploy.manifests import FOLDER, Manifests, Pod, Resource, at, matches, render
+from tests.deploy.rules.pods import STAGES, environment
+
+PRODUCTION = render(FOLDER / "overlays" / "production")
+GPU = render(FOLDER / "overlays" / "gpu")
+OBSERVABILITY = render(FOLDER / "overlays" / "observability")
+CPU = render(FOLDER / "overlays" / "cpu")
+SERVICES = ("gateway", *STAGES)
+CACHE = "/var/cache/antiphon"
+
+
+def pod(manifests: Manifests, component: str) -> Pod:
+    [found] = [each for each in manifests.pods() if each.component == component]
+    return found
+
+
+def one(manifests: Manifests, kind: str, called: str) -> Resource:
+    found = manifests.find(kind, called, "antiphon")
+    assert found, f"{kind}/{called}"
+    return found
+
+
+@pytest.mark.parametrize("overlay", [CPU, GPU, OBSERVABILITY, PRODUCTION])
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_are_headless_and_have_native_probes(
+    overlay: Manifests, stage: str
+) -> None:
+    assert one(overlay, "Service", stage)["spec"]["clusterIP"] == "None"
+    [container] = [c for c in pod(overlay, stage).lasting if c["name"] == stage]
+    assert container["startupProbe"]["grpc"] and container["readinessProbe"]["grpc"]
+
+
+@pytest.mark.parametrize("component", SERVICES)
+def test_in_production_one_at_a_time_may_be_taken_away(component: str) -> None:
+    budget = one(PRODUCTION, "PodDisruptionBudget", component)["spec"]
+    labels = pod(PRODUCTION, component).labels
+    assert matches(budget["selector"], labels) and budget["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize("component", SERVICES)
+def test_in_production_replicas_stand_apart(component: str) -> None:
+    spec = pod(PRODUCTION, component).spec
+    spread = {each["topologyKey"] for each in spec["topologySpreadConstraints"]}
+    assert spread == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    assert spec["priorityClassName"] == "antiphon"
+
+
+@pytest.mark.parametrize("component", SERVICES)
+def test_in_production_replicas_follow_streams_open_over_capacity(
+    component: str,
+) -> None:
+    scaler = one(PRODUCTION, "ScaledObject", component)["spec"]
+    assert scaler["scaleTargetRef"]["name"] == component
+    [trigger] = scaler["triggers"]
+    query = trigger["metadata"]["query"]
+    of_it = f'job="antiphon-{component}"'
+    assert f'antiphon_streams_open{{namespace="antiphon",{of_it}}}' in query
+    assert f'antiphon_streams_capacity{{namespace="antiphon",{of_it}}}' in query
+    # Replicas' worth of streams, divided by how full each may be.
+    assert trigger["metricType"] == "AverageValue"
+    assert 0.5 <= float(trigger["metadata"]["threshold"]) < 1
+    # Two, so that one may go; and nobody is taken away while Prometheus is.
+    assert 2 <= scaler["minReplicaCount"] <= scaler["fallback"]["replicas"]
+    assert scaler["fallback"]["behavior"] == "currentReplicasIfHigher"
+    down = scaler["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+    assert down["stabilizationWindowSeconds"] >= 300
+
+
+def test_in_production_there_is_a_door_for_websockets_and_for_grpc() -> None:
+    https = [
+        listener
+        for listener in one(PRODUCTION, "Gateway", "antiphon")["spec"]["listeners"]
+        if listener["protocol"] == "HTTPS"
+    ]
+    assert https and all(each["tls"]["certificateRefs"] for each in https)
+    [rule] = one(PRODUCTION, "HTTPRoute", "gateway")["spec"]["rules"]
+    # Or a conversation would end with the implementation's limit for a request.
+    assert rule["timeouts"]["request"] == "0s"
+    assert one(PRODUCTION, "GRPCRoute", "gateway")["spec"]["rules"]
+
+
+@pytest.mark.parametrize("component", ["stt", "tts"])
+def test_on_gpus_engines_have_one_each_on_nodes_that_have_them(component: str) -> None:
+    spec = pod(GPU, component).spec
+    [server] = spec["containers"]
+    assert server["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert "nvidia.com/gpu" in {each["key"] for each in spec["tolerations"]}
+    wanted = at(spec, "affinity.nodeAffinity", {})
+    assert wanted["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+
+
+@pytest.mark.parametrize("component", ["stt", "tts"])
+def test_on_gpus_weights_are_fetched_ahead_into_what_the_server_reads(
+    component: str,
+) -> None:
+    engines = pod(GPU, component)
+    [fetching] = engines.spec["initContainers"]
+    [server] = engines.spec["containers"]
+    assert fetching["image"] == server["image"]
+    assert fetching["args"][-1] == f"services.{component}.prefetch"
+    section = f"ANTIPHON_{component.upper()}_"
+    fetched, served = (
+        {
+            key: value
+            for key, value in environment(GPU, engines, container).items()
+            if key in {f"{section}ENGINE", f"{section}MODEL", f"{section}DEVICE"}
+        }
+        for container in (fetching, server)
+    )
+    assert fetched == served and f"{section}ENGINE" in served
+    volumes = {
+        mount["name"]
+        for container in (fetching, server)
+        for mount in container["volumeMounts"]
+        if mount["mountPath"] == CACHE
+    }
+    assert len(volumes) == 1
+    # The image's user may write to it.
+    assert engines.spec["securityContext"]["fsGroup"] == 10001
+    # No GPU waits while weights are fetched by somebody who does not use it.
+    assert "nvidia.com/gpu" not in at(fetching, "resources.limits", {})
+
+
+def test_on_gpus_replies_come_from_gemma_by_a_secret() -> None:
+    proxy = pod(GPU, "llm")
+    [container] = proxy.lasting
+    told = environment(GPU, proxy, container)
+    assert told["ANTIPHON_CONFIG"] == "/etc/antiphon/gemma.yaml"
+    [token] = [each for each in container["env"] if each["name"] == "HF_TOKEN"]
+    assert token["valueFrom"]["secretKeyRef"]["name"] == "huggingface"
+
+
+def test_no_manifest_holds_a_secret() -> None:
+    for overlay in (CPU, GPU, OBSERVABILITY, PRODUCTION):
+        assert overlay.of("Secret") == []
+
+
+@pytest.mark.parametrize("component", SERVICES)
+def test_what_is_watched_is_scraped_and_sends_its_traces(component: str) -> None:
+    watched = pod(OBSERVABILITY, component)
+    [monitor] = OBSERVABILITY.of("PodMonitor")
+    assert matches(monitor["spec"]["selector"], watched.labels)
+    assert watched.port("metrics")
+    [process] = [c for c in watched.lasting if c["name"] == component]
+    told = environment(OBSERVABILITY, watched, process)
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4317"
+
+
+def test_grafana_finds_the_dashboards() -> None:
+    carried = [
+        each
+        for each in OBSERVABILITY.of("ConfigMap")
+        if any(key.endswith(".json") for key in each["data"])
+    ]
+    assert carried
+    for each in carried:
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
