@@ -98,13 +98,13 @@ FAULTS: list[Fault] = [
         rules.nobody_is_killed_who_drains,
         "services.tts.stop_grace_period",
         "10s",
-        "tts: killed after 10 s, and may drain 30 s",
+        "tts: killed after 10 s",
     ),
     (
         rules.nobody_is_killed_who_drains,
         "services.tts.environment.ANTIPHON_TTS_DRAIN_SECONDS",
-        "120",
-        "tts: killed after",
+        "3600",
+        "and may drain 3600 s",
     ),
     (
         rules.images_are_ours_or_pinned,

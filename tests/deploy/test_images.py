@@ -117,8 +117,8 @@ def test_the_context_lets_in_nothing_that_is_secret_big_or_made_here(
 def test_the_context_lets_in_all_that_is_copied(
     dockerfile: Dockerfile, tmp_path: Path
 ) -> None:
-    tracked = set(run(["git", "ls-files"]).stdout.split("\n")) - {""}
-    written(tmp_path, tracked)
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"])
+    written(tmp_path, set(listed.stdout.splitlines()))
     sent = let_in(tmp_path)
     for stage in dockerfile.stages:
         for each in stage.instructions:
