@@ -4,8 +4,10 @@ It runs in threads of its own; this process's main thread waits for the signal t
 """
 
 import os
+import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,13 @@ from services.runtime.errors import AntiphonError, FailedPrecondition
 log = logs.get_logger(__name__)
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
+
+ASK_SECONDS = 0.1
+"""Between two looks at what is still worked on."""
+
+_REQUESTS = re.compile(
+    r"^llamacpp:requests_(?:processing|deferred) (\S+)$", re.MULTILINE
+)
 
 
 def run(settings: LocalModelSettings) -> None:
@@ -35,8 +44,30 @@ def run(settings: LocalModelSettings) -> None:
         flush=True,
     )
     signal.sigwait(_STOP)
+    finish(server, settings.drain_seconds)
     # Dropping the last reference stops its threads and frees the model.
     del server
+
+
+def finish(server: Any, seconds: float) -> None:
+    """Wait for replies in progress; another signal to stop changes nothing.
+
+    Args:
+        server: that writes them.
+        seconds: to wait at most.
+    """
+    until = time.monotonic() + seconds
+    while working_on(server.handle_metrics()) and time.monotonic() < until:
+        signal.sigtimedwait(_STOP, ASK_SECONDS)
+
+
+def working_on(exposition: str) -> int:
+    """Requests that are worked on, or wait for it, as llama.cpp's metrics say.
+
+    Args:
+        exposition: of the metrics, in Prometheus's text format.
+    """
+    return sum(int(float(count)) for count in _REQUESTS.findall(exposition))
 
 
 def find_model(model: str) -> Path:
@@ -98,6 +129,8 @@ def start(settings: LocalModelSettings, path: Path) -> Any:
     parameters.cache_ram_mib = 0
     parameters.cors_origins = ""
     parameters.ui = False
+    # Tells when it is done with all requests.
+    parameters.endpoint_metrics = True
     parameters.verbosity = 3 if settings.log_level == "debug" else 1
     try:
         return xllamacpp.Server(parameters)

@@ -48,6 +48,11 @@ class LocalModelSettings(ProcessSettings):
         description="tokens of a prompt read in one step; a cancelled prompt stops, and others get their next token, "
         "only between steps",
     )
+    drain_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="seconds for replies in progress to finish after SIGTERM",
+    )
     temperature: float = Field(
         default=0.2,
         ge=0,

@@ -1,14 +1,19 @@
 """The local language-model server is stopped while it still looks for its model."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from services.llm_local.server import working_on
 
 PATIENCE_SECONDS = 30.0
 """With a busy machine; an idle one needs one second."""
@@ -50,3 +55,46 @@ def test_a_download_from_the_hub_ends_with_the_signal(
         finally:
             process.kill()
             process.wait()
+
+
+def test_a_reply_in_progress_is_written_to_its_end() -> None:
+    flags = ["--port", "0", "--drain-seconds", "60"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.llm_local", *flags],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        (address,) = re.findall(r"http://\S+:\d+/v1", process.stdout.readline())
+        prompt = [{"role": "user", "content": "Tell me about bees."}]
+        asked = json.dumps(
+            {"messages": prompt, "stream": True, "max_tokens": 60, "ignore_eos": True}
+        )
+        request = urllib.request.Request(
+            f"{address}/chat/completions",
+            asked.encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as reply:
+            assert reply.readline().startswith(b"data: {")
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
+            events = [line for line in reply if line.startswith(b"data: ")]
+        assert events[-1] == b"data: [DONE]\n"
+        assert len(events) > 60
+        assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_llama_cpp_says_of_its_work_is_understood() -> None:
+    told = (
+        "# HELP llamacpp:requests_processing Number of requests processing.\n"
+        "# TYPE llamacpp:requests_processing gauge\n"
+        "llamacpp:requests_processing 2\n"
+        "llamacpp:requests_deferred 1\n"
+        "llamacpp:n_busy_slots_per_decode 1.5\n"
+    )
+    assert working_on(told) == 3
