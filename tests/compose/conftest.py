@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,8 @@ import pytest_asyncio
 from tests.compose.project import Project
 
 NAME = os.environ.get("COMPOSE_PROJECT_NAME", "antiphon-test")
+LONGEST_TEST = 400
+"""Seconds, the start of the pipeline included."""
 MOST_LINES = 50
 """Of each container's log, with a test that failed."""
 ERASE_LINE = "\x1b[2K"
@@ -23,9 +26,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs containers where there can be none."""
+    """Leave out what needs containers where there can be none; those that come up need their time."""
     reason = os.environ.get("WITHOUT_CONTAINERS")
     for item in items:
+        # All that were collected are told to every folder.
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.timeout(LONGEST_TEST))
         if reason and item.get_closest_marker("files_alone") is None:
             item.add_marker(pytest.mark.skip(reason=f"no containers here: {reason}"))
 

@@ -115,10 +115,12 @@ class Project:
     Attributes:
         name: of the project.
         ports: published for gRPC and for HTTP.
+        settings: that differ from those which the tests go by.
     """
 
     name: str
     ports: tuple[int, int] = field(default_factory=free_ports)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gateway(self) -> str:
@@ -137,6 +139,7 @@ class Project:
                 **IN_A_HURRY,
                 "ANTIPHON_GATEWAY_PORT": str(grpc),
                 "ANTIPHON_GATEWAY_HTTP_PORT": str(http),
+                **self.settings,
             }
         )
 

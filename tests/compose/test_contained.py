@@ -1,11 +1,19 @@
 """How the containers run: nothing to write to, nothing they may do, and one door, on loopback."""
 
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.compose.project import SERVICES, Project, docker, inspect, run_python
+from tests.compose.project import (
+    SERVICES,
+    ComposeError,
+    Project,
+    docker,
+    inspect,
+    run_python,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,6 +79,14 @@ async def test_only_the_gateway_is_published_and_only_on_loopback(
         "8080/tcp": [("127.0.0.1", http)],
     }
     assert not any(published.values())
+
+
+async def test_it_opens_to_others_only_when_it_is_told_who_may_come_in(
+    project: Project,
+) -> None:
+    opened = replace(project, settings={"ANTIPHON_BIND": "0.0.0.0"})
+    with pytest.raises(ComposeError, match="ANTIPHON_BIND lets others in"):
+        await opened.compose("run", "--rm", "--no-deps", "--no-TTY", "gateway")
 
 
 async def test_the_stages_reach_nothing_but_each_other(pipeline: Project) -> None:

@@ -1,10 +1,12 @@
 """Each image: small, of a user who owns nothing in it, and one that asks itself how it is."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.compose.project import ROOT, SERVICES, VERSION, docker, inspect
 
@@ -16,6 +18,19 @@ LARGEST_MB = {"gateway": 250, "stt": 600, "llm": 200, "llm-local": 300, "tts": 5
 
 WRITABLE = {"/tmp", "/var/tmp", "/var/cache/antiphon", "/run/lock"}
 """By the user, but for what the kernel offers."""
+
+LABEL = "org.opencontainers.image"
+LOCKS = {
+    "gateway": "gateway",
+    "stt": "stt-whisper",
+    "llm": "llm",
+    "llm-local": "llm-local",
+    "tts": "tts-piper",
+}
+PACKAGES = """
+import importlib.metadata as m, json
+print(json.dumps([(d.metadata["Name"], d.version) for d in m.distributions()]))
+"""
 
 
 @dataclass(frozen=True)
@@ -59,10 +74,14 @@ class Image:
         return said.splitlines()
 
 
+async def built(service: str) -> Image:
+    (about,) = await inspect([f"antiphon-{service}:{VERSION}"])
+    return Image(service, about)
+
+
 @pytest.fixture(params=SERVICES)
 async def image(request: pytest.FixtureRequest) -> Image:
-    (about,) = await inspect([f"antiphon-{request.param}:{VERSION}"])
-    return Image(request.param, about)
+    return await built(request.param)
 
 
 async def test_it_is_small(image: Image) -> None:
@@ -88,7 +107,7 @@ async def test_it_asks_itself_how_it_is(image: Image) -> None:
 async def test_it_says_what_it_is(image: Image) -> None:
     labels = image.config["Labels"]
     for name in ("title", "description", "licenses", "version"):
-        assert labels[f"org.opencontainers.image.{name}"]
+        assert labels[f"{LABEL}.{name}"]
 
 
 async def test_nobody_becomes_root_in_it_by_what_we_add(image: Image) -> None:
@@ -109,10 +128,18 @@ async def test_its_user_can_change_nothing_of_it(image: Image) -> None:
     assert set(await image.run(*find)) <= WRITABLE
 
 
-async def test_it_has_no_tools_that_only_built_it(image: Image) -> None:
-    found = await image.run(
-        "python",
-        "-c",
-        "import importlib.util as u; print(*[n for n in ('pytest', 'mypy', 'grpc_tools', 'hatchling') if u.find_spec(n)])",
-    )
-    assert found == [""]
+async def test_its_packages_are_those_of_its_lock_and_no_others(image: Image) -> None:
+    lock = (ROOT / "requirements" / f"{LOCKS[image.service]}.lock").read_text()
+    # Some are there in two versions, for two versions of Python.
+    pinned = set(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", lock, re.MULTILINE))
+    (told,) = await image.run("python", "-c", PACKAGES)
+    installed = {(canonicalize_name(name), of) for name, of in json.loads(told)}
+    version = image.config["Labels"][f"{LABEL}.version"]
+    assert installed - pinned == {("antiphon", version)}
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "llm"])
+async def test_the_models_of_the_default_lie_in_it(service: str) -> None:
+    image = await built(service)
+    told = await image.run("python", "-m", f"{image.module}.prefetch")
+    assert any(": in /opt/models/" in line for line in told), told

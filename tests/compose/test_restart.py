@@ -28,7 +28,7 @@ async def test_a_stage_that_dies_is_started_again(pipeline: Project) -> None:
         async def back() -> bool:
             now = await pipeline.container("tts")
             started = now["State"]["StartedAt"] != before["State"]["StartedAt"]
-            return started and now["State"]["Health"]["Status"] == "healthy"
+            return bool(started and now["State"]["Health"]["Status"] == "healthy")
 
         await until(back, "tts is back")
         after = await pipeline.container("tts")
