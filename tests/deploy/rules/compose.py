@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tests.deploy.composed import Project, Service, ours
 from tests.deploy.rules import variables
 from tests.deploy.rules.contents import DOCKERFILES
-from tests.deploy.settings import drain_seconds
+from tests.deploy.settings import drain_seconds, version
 from tests.deploy.tools import ROOT
 
 _PINNED = re.compile(r"[\w./-]+(?::\d+)?[\w./-]*:(?!latest)[\w.-]+")
@@ -124,7 +124,7 @@ def images_are_ours_or_pinned(composed: Project) -> list[str]:
             built = ROOT / service.get("build", {}).get("dockerfile", "")
             if built != DOCKERFILES[name]:
                 found.append(f"{name}: is built from {built.relative_to(ROOT)}")
-            if not service["image"].startswith(f"antiphon-{name}:"):
+            if not service["image"].startswith(f"antiphon-{name}:{version()}"):
                 found.append(f"{name}: its image is {service['image']}")
         if service.get("container_name"):
             found.append(f"{name}: has a name of its own, and so no second replica")
