@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.deploy.tools import ROOT
 
+EXAMPLE = ROOT / ".env.example"
 TELEMETRY = ROOT / "docs" / "telemetry.md"
 SHARED = {"ANTIPHON_CONFIG", "ANTIPHON_BUDGETS", "ANTIPHON_MODELS"}
 """Variables of ours that are no settings of one process: every process reads them."""
@@ -63,8 +64,9 @@ def _default(value: ast.expr | None) -> str:
     if isinstance(value, ast.Call):
         named = [each.value for each in value.keywords if each.arg == "default"]
         value = next(iter([*value.args, *named]), None)
-    known = isinstance(value, ast.Constant) and value.value is not None
-    return str(value.value) if known else ""
+    if isinstance(value, ast.Constant) and value.value is not None:
+        return str(value.value)
+    return ""
 
 
 @cache

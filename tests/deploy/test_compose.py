@@ -8,9 +8,9 @@ import pytest
 from tests.deploy.composed import NEEDED, CompositionError, Project, config, mixtures
 from tests.deploy.composed import project as composed
 from tests.deploy.rules.compose import RULES, what_is_published_is_on_loopback
-from tests.deploy.tools import ROOT, called, needs_compose
+from tests.deploy.settings import EXAMPLE
+from tests.deploy.tools import called, needs_compose
 
-EXAMPLE = ROOT / ".env.example"
 pytestmark = needs_compose
 
 
@@ -58,10 +58,3 @@ def test_the_defaults_that_the_example_of_settings_shows_are_the_defaults() -> N
         assert set_by_user | {"environment": {}} == service | {"environment": {}}
         for variable, value in service["environment"].items():
             assert value is None or environment[variable] == value, variable
-
-
-def test_files_that_the_pages_name_are_there() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for path in re.findall(r"-f ((?:deploy/|docker-compose)[\w./-]+\.ya?ml)", text):
-            assert (ROOT / path).exists(), f"{page.name}: {path}"

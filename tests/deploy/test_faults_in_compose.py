@@ -7,7 +7,7 @@ import pytest
 from tests.deploy.composed import Project, project
 from tests.deploy.faults import GONE, changed
 from tests.deploy.rules import compose as rules
-from tests.deploy.tools import called, needs_compose
+from tests.deploy.tools import ROOT, called, needs_compose
 
 pytestmark = needs_compose
 
@@ -181,7 +181,7 @@ FAULTS: list[Fault] = [
     (
         rules.bound_files_are_there,
         "services.stt.volumes.0.source",
-        f"{rules.ROOT}/deploy/compose/nowhere.yaml",
+        f"{ROOT}/deploy/compose/nowhere.yaml",
         "nowhere.yaml does not exist",
     ),
 ]

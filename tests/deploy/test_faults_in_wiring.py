@@ -140,6 +140,20 @@ FAULTS = [
         "gateway cannot reach tts",
     ),
     Fault(
+        network.what_must_pass_passes,
+        "NetworkPolicy/metrics",
+        "spec.ingress.0.from.0.namespaceSelector.matchLabels",
+        {"kubernetes.io/metadata.name": "default"},
+        "Prometheus cannot reach stt at 9461/TCP",
+    ),
+    Fault(
+        network.what_must_pass_passes,
+        "NetworkPolicy/traces",
+        "spec.egress.0.ports.0.port",
+        4318,
+        "gateway cannot reach the collector at 4317/TCP",
+    ),
+    Fault(
         network.what_must_not_pass_does_not,
         "NetworkPolicy/stt",
         "spec.ingress.0.from",

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.deploy.manifests import Manifests, Pod, Resource, at, matches, space
+from tests.deploy.manifests import Manifests, Pod, Resource, matches, space
 from tests.deploy.rules.pods import COMPONENTS, NAMESPACE, STAGES
 
 
@@ -33,6 +33,7 @@ class Party:
 INTERNET = Party("the internet", address="203.0.113.7")
 NEIGHBOUR = Party("a pod of another namespace", "elsewhere", {"app": "neighbour"})
 DNS = Party("the cluster's DNS", "kube-system", {"k8s-app": "kube-dns"})
+PROMETHEUS = Party("Prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"})
 
 
 def ours(manifests: Manifests) -> dict[str, Party]:
@@ -138,11 +139,28 @@ def what_must_pass_passes(manifests: Manifests) -> list[str]:
         wishes.append((parties["llm"], local, _number(local, "http"), "TCP"))
     for party in parties.values():
         wishes += [(party, DNS, 53, "UDP"), (party, DNS, 53, "TCP")]
+    wishes += _watching(manifests, parties)
     return [
         f"{source.called} cannot reach {target.called} at {port}/{protocol}"
         for source, target, port, protocol in wishes
         if not allowed(manifests, source, target, port, protocol)
     ]
+
+
+def _watching(
+    manifests: Manifests, parties: dict[str, Party]
+) -> Iterator[tuple[Party, Party, int, str]]:
+    """What those need who watch: Prometheus the metrics, the collector the traces of all."""
+    for monitor in manifests.of("PodMonitor"):
+        for pod in manifests.chosen(monitor["spec"]["selector"], space(monitor)):
+            party = parties[pod.component]
+            yield PROMETHEUS, party, _number(party, "metrics"), "TCP"
+    for pod in manifests.chosen(
+        {"matchLabels": {"app.kubernetes.io/name": "otel-collector"}}, NAMESPACE
+    ):
+        collector = Party("the collector", NAMESPACE, pod.labels, pod=pod)
+        for party in parties.values():
+            yield party, collector, _number(collector, "otlp"), "TCP"
 
 
 def _number(party: Party, port: str) -> int:
@@ -189,7 +207,7 @@ def only_who_must_goes_out(manifests: Manifests) -> list[str]:
         f"{party.called} can reach the internet"
         for party in ours(manifests).values()
         if party.called != "llm"
-        and not any(_fetches(each) for each in at(party.pod.spec, "initContainers", []))
+        and not any(map(_fetches, _containers(party)))
         and allowed(manifests, party, INTERNET, 443)
     ]
 
@@ -198,7 +216,7 @@ def who_fetches_goes_out(manifests: Manifests) -> list[str]:
     """A pod that fetches its models, or asks models elsewhere, gets out by HTTPS."""
     found = []
     for party in ours(manifests).values():
-        containers = party.pod.containers
+        containers = _containers(party)
         keys = {each["name"] for c in containers for each in c.get("env", [])}
         if (any(map(_fetches, containers)) or "HF_TOKEN" in keys) and not allowed(
             manifests, party, INTERNET, 443
@@ -207,6 +225,10 @@ def who_fetches_goes_out(manifests: Manifests) -> list[str]:
                 f"{party.called} fetches from the internet, and cannot reach it"
             )
     return found
+
+
+def _containers(party: Party) -> list[Resource]:
+    return party.pod.containers if party.pod else []
 
 
 def _fetches(container: Resource) -> bool:
