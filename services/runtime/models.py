@@ -73,8 +73,11 @@ class Model:
 
 def models_folder() -> Path:
     """Folder of all models: ``ANTIPHON_MODELS``, else ``antiphon/models`` in the user's cache."""
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        return Path(folder)
+    # Asked for last: a user whom the system does not know has no home.
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get(FOLDER_VARIABLE) or Path(cache) / "antiphon" / "models")
+    return Path(cache) / "antiphon" / "models"
 
 
 def catalogue() -> dict[str, Model]:

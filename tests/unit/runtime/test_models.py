@@ -121,3 +121,15 @@ def test_a_disk_that_runs_full_is_said_and_nothing_half_is_kept(folder: Path) ->
     assert os.strerror(errno.EFBIG) in refused.value.message
     assert str(models.models_folder()) in refused.value.message
     assert list(models.models_folder().iterdir()) == []
+
+
+def test_who_has_no_home_has_the_models_where_the_folder_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_knows() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody_knows)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(models.FOLDER_VARIABLE, str(folder))
+    assert models.models_folder() == folder
