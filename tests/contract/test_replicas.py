@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from antiphon.v1 import audio_pb2, llm_pb2, tts_pb2
+from antiphon.v1 import conversation_pb2 as pb
 from antiphon.v1.llm_pb2_grpc import LanguageModelStub
 from antiphon.v1.tts_pb2_grpc import TextToSpeechStub
 from gateway.stages import line
@@ -19,6 +20,8 @@ from services.runtime.channel import open_channel
 from services.runtime.streams import read, send
 from tests.fakes.names import names
 from tests.fakes.replica import replica
+from tests.fakes.running_gateway import Client, ask, running
+from tests.fakes.stages import Script, serving
 
 if TYPE_CHECKING:
     from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
@@ -247,3 +250,19 @@ async def test_a_call_outlives_the_channel_that_reaches_nobody_else(
             async with replica(port=leaving.port):
                 while (await stages.health())["tts"] != "SERVING":
                     pass
+
+
+async def test_a_conversation_outlives_its_connection() -> None:
+    async with (
+        serving(Script()) as stages,
+        running(stages, connection_age=AGE) as gateway,
+        asyncio.timeout(PATIENCE),
+    ):
+        lasting = await Client.open(gateway)
+        until = asyncio.get_running_loop().time() + 5 * AGE
+        while asyncio.get_running_loop().time() < until:
+            other = await Client.open(gateway)
+            assert (await ask(other)).outcome == pb.TURN_OUTCOME_ANSWERED
+            await other.call.done_writing()
+            await other.until("ended")
+        assert (await ask(lasting)).outcome == pb.TURN_OUTCOME_ANSWERED
