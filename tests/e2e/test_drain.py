@@ -4,15 +4,18 @@ import aiohttp
 import pytest
 
 from antiphon.v1.conversation_pb2 import (
+    CONVERSATION_ENDING_DRAINING,
     TURN_OUTCOME_ANSWERED,
     ConversationEnded,
     ReplyAudio,
+    SpeechStarted,
 )
 from services.runtime.errors import Unavailable
 from tests.e2e.house import House
 from tests.e2e.process import lone_process
-from tests.e2e.talking import talking
+from tests.e2e.talking import talking, word_error_rate, words_of
 from tests.fakes.upstream import says
+from tests.microphone import QUESTIONS, recording
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -53,6 +56,43 @@ async def test_a_gateway_told_to_leave_finishes_its_answers_and_takes_nobody_new
         # The stream ends with OK: anything else would be raised here.
         assert [event async for event in person.conversation] == []
         assert ended.turns == 1
+        assert await gateway.ended() == 0
+
+
+async def test_who_is_speaking_when_the_gateway_is_told_to_leave_is_answered(
+    house: House,
+) -> None:
+    question = QUESTIONS[5]
+    house.upstream.answers.append(says("They make honey."))
+    async with (
+        lone_process("gateway", stages_of(house)) as gateway,
+        talking(gateway.address) as person,
+    ):
+        person.microphone.say(recording(question))
+        await person.until(SpeechStarted)
+        gateway.terminate()
+        turn = await person.turn()
+        assert turn.ended.outcome == TURN_OUTCOME_ANSWERED
+        assert word_error_rate(words_of(question), turn.transcript) < 0.35
+        ended = await person.until(ConversationEnded)
+        assert ended.ending == CONVERSATION_ENDING_DRAINING
+        assert await gateway.ended() == 0
+
+
+async def test_who_is_still_listening_when_time_is_up_is_told_to_try_another(
+    house: House,
+) -> None:
+    house.upstream.answers.append(says(LONG))
+    impatient = {"ANTIPHON_GATEWAY_DRAIN_SECONDS": "0.1"}
+    async with (
+        lone_process("gateway", stages_of(house) | impatient) as gateway,
+        talking(gateway.address) as person,
+    ):
+        await person.conversation.send_text("What do you think?")
+        await person.until(ReplyAudio)
+        gateway.terminate()
+        with pytest.raises(Unavailable, match="try another"):
+            await person.turn()
         assert await gateway.ended() == 0
 
 
