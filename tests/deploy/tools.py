@@ -1,5 +1,6 @@
 """The programs that these tests ask: those of their own environment, and what the machine may have."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCHEMAS = Path(__file__).parent / "schemas"
 PATIENCE = 120.0
+OLDEST_COMPOSE = (2, 24, 4)
 
 
 def own(name: str) -> str:
@@ -50,10 +52,12 @@ def called(value: object) -> str:
 
 
 def has_compose() -> bool:
-    """Whether Docker's compose is there; no engine is needed."""
+    """Whether Docker's compose is there, and new enough for our files; no engine is needed."""
     if shutil.which("docker") is None:
         return False
-    return run(["docker", "compose", "version"]).returncode == 0
+    said = run(["docker", "compose", "version", "--short"]).stdout
+    numbers = re.findall(r"\d+", said)[:3]
+    return tuple(map(int, numbers)) >= OLDEST_COMPOSE
 
 
 def has_schemas() -> bool:
@@ -66,7 +70,7 @@ def has_schemas() -> bool:
 
 needs_compose = pytest.mark.skipif(
     not has_compose(),
-    reason="Docker's compose is missing: compose files are NOT checked",
+    reason="Docker's compose is missing or too old: compose files are NOT checked",
 )
 needs_schemas = pytest.mark.skipif(
     not has_schemas(),
