@@ -21,7 +21,15 @@ from tests.fakes.running_gateway import Client, running
 from tests.fakes.stages import Script, serving, spoken_text
 
 SAID = speech(0.5) + silence(0.6)
-GONE = [Full("full"), Unavailable("gone")]
+
+
+class Closing(AntiphonError):
+    """What a call is told that comes just when a server closes."""
+
+    code = grpc.StatusCode.CANCELLED
+
+
+GONE = [Full("full"), Unavailable("gone"), Closing("closing")]
 
 
 def failing(error: AntiphonError, times: int) -> Callable[[], None]:
