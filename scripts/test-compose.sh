@@ -8,6 +8,21 @@ oldest=2.24.4
 
 compose_version() { docker compose version --short 2>/dev/null | sed 's/^v//'; }
 
+# Where nobody watches, two thousand lines about what went well are of no use.
+build() {
+  local log
+  if [ -t 2 ]; then
+    docker compose --env-file /dev/null build && return
+  else
+    log="$(mktemp)"
+    docker compose --env-file /dev/null build >"$log" 2>&1 && rm "$log" && return
+    tail -n 100 "$log" >&2
+    rm "$log"
+  fi
+  fail "The images could not be built; the end of what Docker said stands above." \
+    "Where no package can be fetched, see whether containers reach the network: docker run --rm python:3.11-slim-bookworm pip download pip"
+}
+
 # Images and project of the tests' own, beside those that one works with.
 export ANTIPHON_VERSION=test COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-antiphon-test}"
 
@@ -21,8 +36,8 @@ fi
 if [ -n "${WITHOUT_CONTAINERS:-}" ]; then
   say "Tests that need containers are left out: $WITHOUT_CONTAINERS"
 else
-  say "Building the images"
-  docker compose build
+  say "Building the images (a few minutes the first time)"
+  build
 fi
 
 say "Tests of images and compose"
