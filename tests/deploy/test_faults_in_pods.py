@@ -3,11 +3,60 @@
 import pytest
 
 from tests.deploy.faults import GONE, MAIN, POD, Fault, planted, titles
-from tests.deploy.rules import pods, restricted
+from tests.deploy.rules import admission, pods, restricted
 
 LABEL = "[app.kubernetes.io/component]"
 
 FAULTS = [
+    Fault(
+        admission.names_are_names,
+        "Deployment/stt",
+        f"{MAIN}.ports.0.name",
+        "speech-to-text-grpc",
+        "port speech-to-text-grpc is no name of a port",
+    ),
+    Fault(
+        admission.names_are_names,
+        "Service/stt",
+        "metadata.name",
+        "Speech_To_Text",
+        "Service/Speech_To_Text: is no name",
+    ),
+    Fault(
+        admission.names_are_names,
+        "Service/stt",
+        f"metadata.labels.{LABEL}",
+        "speech to text",
+        "cannot be speech to text",
+    ),
+    Fault(
+        admission.nothing_is_said_twice,
+        "Service/stt",
+        "metadata.name",
+        "tts",
+        "Service/tts is there twice",
+    ),
+    Fault(
+        admission.nothing_is_said_twice,
+        "Deployment/stt",
+        f"{MAIN}.env",
+        [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}],
+        "env A is there twice",
+    ),
+    Fault(
+        admission.nobody_asks_for_more_than_the_limit,
+        "Deployment/stt",
+        f"{MAIN}.resources.requests.memory",
+        "64Gi",
+        "asks for 64Gi of memory",
+    ),
+    Fault(
+        admission.all_can_be_applied,
+        "PriorityClass/antiphon",
+        "description",
+        "x" * admission.LARGEST_APPLIED,
+        "do not go into an annotation",
+    ),
     Fault(
         restricted.shares_nothing_with_its_host,
         "Deployment/stt",
@@ -221,4 +270,8 @@ def test_a_planted_fault_is_found(fault: Fault) -> None:
 
 
 def test_no_rule_is_without_its_fault() -> None:
-    assert {fault.rule for fault in FAULTS} == {*restricted.RULES, *pods.RULES}
+    assert {fault.rule for fault in FAULTS} == {
+        *admission.RULES,
+        *restricted.RULES,
+        *pods.RULES,
+    }

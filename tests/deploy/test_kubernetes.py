@@ -17,6 +17,7 @@ from tests.deploy.manifests import (
     render_overlay,
 )
 from tests.deploy.rules import (
+    admission,
     contents,
     network,
     pods,
@@ -29,6 +30,7 @@ from tests.deploy.rules import (
 from tests.deploy.tools import ROOT, called, needs_promtool, run
 
 RULES = (
+    *admission.RULES,
     *restricted.RULES,
     *pods.RULES,
     *wiring.RULES,
