@@ -110,17 +110,22 @@ class SplitVits:
 def split(model: Path) -> Path:
     """Folder of a model's halves; cuts the model if need be (two seconds).
 
-    They are kept beside it, or else where other models are.
+    They are kept beside it, or else where other models are. Where they lie beside a model that is gone, as in an image
+    that needs no more than them, they are taken as they are.
 
     Raises:
         FailedPrecondition: the file is not a VITS voice, or its halves cannot be kept anywhere.
     """
+    stem = f"{model.stem}-split-{_LAYOUT}-"
+    left = [] if model.exists() else list(model.parent.glob(f"{stem}*"))
+    if len(left) == 1:
+        return left[0]
     try:
         with model.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FailedPrecondition(f"cannot read the voice {model}: {error}") from error
-    name = f"{model.stem}-split-{_LAYOUT}-{digest[:16]}"
+    name = f"{stem}{digest[:16]}"
     places = (model.parent, models_folder(), cache_folder())
     for place in places:
         if (place / name).is_dir():
