@@ -60,6 +60,66 @@ async def test_who_comes_again_is_sent_to_another_gateway(
             assert got.status == 200
 
 
+@pytest.mark.parametrize("speaking", [True, False])
+async def test_over_grpc_it_ends_well_and_says_why(speaking: bool) -> None:
+    async with (
+        doors() as here,
+        connect(Address(here.grpc)) as client,
+        client.converse(pb.ConversationConfig()) as conversation,
+        asyncio.timeout(60),
+    ):
+        if speaking:
+            await conversation.send_audio(speech(0.5))
+            assert isinstance(await anext(conversation), pb.SpeechStarted)
+        leave(here)
+        if speaking:
+            await conversation.send_audio(silence(0.8))
+        *events, ended = [event async for event in conversation]
+        turns = [event for event in events if isinstance(event, pb.TurnEnded)]
+        assert [turn.outcome for turn in turns] == [pb.TURN_OUTCOME_ANSWERED] * speaking
+        assert isinstance(ended, pb.ConversationEnded)
+        assert ended.ending == pb.CONVERSATION_ENDING_DRAINING
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+async def test_over_a_websocket_it_ends_with_the_reason(
+    web: aiohttp.ClientSession, speaking: bool
+) -> None:
+    async with (
+        doors() as here,
+        web.ws_connect(f"{here.http}/v1/realtime") as socket,
+        asyncio.timeout(60),
+    ):
+        client = Client(socket)
+        await client.until("session.created")
+        if speaking:
+            await client.say(speech(0.5))
+            await client.until("input_audio_buffer.speech_started")
+        leave(here)
+        if speaking:
+            await client.say(silence(0.8))
+        assert await client.closed() == aiohttp.WSCloseCode.GOING_AWAY
+        assert client.got[-1]["error"]["code"] == "service_unavailable"
+        done = client.all("response.done")
+        assert [each["response"]["status"] for each in done] == ["completed"] * speaking
+
+
+async def test_over_webrtc_who_is_speaking_is_answered() -> None:
+    async with (
+        doors() as here,
+        calling(here.http) as caller,
+        asyncio.timeout(60),
+    ):
+        caller.microphone.say(speech(1.0))
+        await caller.until("input_audio_buffer.speech_started")
+        leave(here)
+        done = await caller.until("response.done")
+        assert done["response"]["status"] == "completed"
+        assert (await caller.until("error"))["error"]["code"] == "service_unavailable"
+        await caller.closed()
+        await here.admission.idle()
+
+
 async def test_who_is_cut_off_over_grpc_is_told_to_try_another() -> None:
     async with (
         doors(Script(write=lambda _request: ["x" * 500])) as here,
