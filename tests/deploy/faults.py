@@ -96,7 +96,7 @@ def with_fault(
         raise LookupError(resource)
     resources = list(manifests.resources)
     resources[place] = changed(resources[place], path, value)
-    return Manifests(manifests.label, resources)
+    return Manifests(resources)
 
 
 def without(manifests: Manifests, resource: str) -> Manifests:
@@ -108,4 +108,4 @@ def without(manifests: Manifests, resource: str) -> Manifests:
     left = [each for each in manifests.resources if name(each) != resource]
     if len(left) == len(manifests.resources):
         raise LookupError(resource)
-    return Manifests(manifests.label, left)
+    return Manifests(left)

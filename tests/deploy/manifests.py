@@ -109,11 +109,9 @@ class Manifests:
     """All resources that are applied together.
 
     Attributes:
-        label: what complaints call them.
         resources: in the order in which they were rendered.
     """
 
-    label: str
     resources: list[Resource] = field(repr=False)
 
     def of(self, *kinds: str) -> list[Resource]:
@@ -152,9 +150,9 @@ def space(resource: Resource) -> str:
     return str(at(resource, "metadata.namespace", "default"))
 
 
-def parse(text: str, label: str = "") -> Manifests:
+def parse(text: str) -> Manifests:
     """Resources of a YAML stream; lists are opened."""
-    return Manifests(label, list(_flat(yaml.load_all(text, yaml.CSafeLoader))))
+    return Manifests(list(_flat(yaml.load_all(text, yaml.CSafeLoader))))
 
 
 def _flat(documents: Iterable[Any]) -> Iterator[Resource]:
@@ -175,7 +173,7 @@ def render(folder: Path) -> Manifests:
     done = run([own("kubectl"), "kustomize", folder])
     if done.returncode:
         raise RenderingError(done.stderr)
-    return parse(done.stdout, folder.name)
+    return parse(done.stdout)
 
 
 def render_overlay(kustomization: Mapping[str, Any]) -> Manifests:

@@ -68,7 +68,7 @@ def everything() -> Manifests:
         for manifests in rendered
         for each in manifests.resources
     }
-    return Manifests("everything", list(once.values()))
+    return Manifests(list(once.values()))
 
 
 @pytest.mark.parametrize("version", ["oldest", "newest"])
