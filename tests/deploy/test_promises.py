@@ -1,9 +1,21 @@
 """What the overlays are for, thing by thing: whoever takes one of these away breaks a promise of docs/kubernetes.md."""
 
+import re
+
 import pytest
 
-from tests.deploy.manifests import FOLDER, Manifests, Pod, Resource, at, matches, render
+from tests.deploy.manifests import (
+    FOLDER,
+    PAGE,
+    Manifests,
+    Pod,
+    Resource,
+    at,
+    matches,
+    render,
+)
 from tests.deploy.rules.pods import STAGES, environment
+from tests.deploy.settings import drain_seconds
 
 PRODUCTION = render(FOLDER / "overlays" / "production")
 GPU = render(FOLDER / "overlays" / "gpu")
@@ -68,6 +80,19 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     assert scaler["fallback"]["behavior"] == "currentReplicasIfHigher"
     down = scaler["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
     assert down["stabilizationWindowSeconds"] >= 300
+
+
+@pytest.mark.parametrize("component", SERVICES)
+def test_drains_and_grace_periods_are_those_of_the_page(component: str) -> None:
+    spec = pod(PRODUCTION, component).spec
+    [process] = [c for c in spec["containers"] if c["name"] == component]
+    told = environment(PRODUCTION, pod(PRODUCTION, component), process)
+    drain, grace = (
+        f"{drain_seconds(component, told):g}",
+        spec["terminationGracePeriodSeconds"],
+    )
+    row = rf"^\| [^|]*\b{component}\b[^|]* \| {drain} s \| {grace} s \|"
+    assert re.search(row, PAGE.read_text(encoding="utf-8"), re.MULTILINE), row
 
 
 def test_in_production_there_is_a_door_for_websockets_and_for_grpc() -> None:
