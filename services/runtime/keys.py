@@ -77,8 +77,10 @@ def main(arguments: list[str]) -> None:
         made = make(arguments[0])
     except ValueError as error:
         sys.exit(str(error))
-    print(made.key)
-    print(made.notice, file=sys.stderr)
+    # Line by line in one piece: a container's two streams become one.
+    sys.stdout.write(f"{made.key}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"{made.notice}\n")
 
 
 if __name__ == "__main__":
