@@ -1,7 +1,7 @@
 # Every recipe is a line; what it does stands in scripts/. Works with GNU make 3.81.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-models test test-browser test-compose test-deploy test-models lint bench bench-models lock clean
+.PHONY: help demo setup setup-models test test-browser test-compose test-deploy test-models lint bench bench-models capacity lock clean
 
 help: ## Show what there is to make
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ bench: setup ## Measure, where there is something to measure
 
 bench-models: ## Measure the full-size engines on PyTorch, with random weights; on a GPU if there is one
 	@scripts/bench-models.sh
+
+capacity: ## How many replicas so many conversations need: CONVERSATIONS="10 1000", PROFILE=cpu or gpu, FIGURES=…, JSON=1
+	@scripts/capacity.sh
 
 lock: ## Write requirements/*.lock anew from pyproject.toml
 	@scripts/lock.sh

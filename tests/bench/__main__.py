@@ -1,8 +1,8 @@
 """``make bench``: measure, print tables, write JSON.
 
 How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, what does
-telemetry cost, how soon is an answer silent that is interrupted, how often are people cut off or missed, and what do a
-thousand turns leave behind. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+telemetry cost, how soon is an answer silent that is interrupted, how often are people cut off or missed, what do a
+thousand turns leave behind, and what does one replica of each stage carry. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import interruptions, latency, overhead, share, soak
+from tests.bench import capacity, interruptions, latency, overhead, share, soak
 from tests.bench.machine import FOLDER, machine
 from tests.simulator import simulation
 
@@ -32,6 +32,7 @@ def main() -> None:
             "interruptions",
             "simulator",
             "soak",
+            "capacity",
         ],
         help="one of them; default: all",
     )
@@ -66,6 +67,17 @@ def main() -> None:
     arguments.add_argument(
         "--soak", type=int, default=1000, help="turns of the soak (default: 1000)"
     )
+    arguments.add_argument(
+        "--seconds",
+        type=float,
+        default=12.0,
+        help="that each step of the capacity counts (default: 12)",
+    )
+    arguments.add_argument(
+        "--write",
+        action="store_true",
+        help="put what a replica carries into deploy/capacity/figures.toml and docs/scaling.md",
+    )
     chosen = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     report: dict[str, Any] = {
@@ -91,6 +103,10 @@ def main() -> None:
         report["simulator"] = simulation.measure(console)
     if chosen.only in (None, "soak"):
         report["soak"] = soak.measure(console, chosen.soak)
+    if chosen.only in (None, "capacity"):
+        report["capacity"] = asyncio.run(
+            capacity.measure(console, chosen.seconds, chosen.write)
+        )
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
