@@ -1,4 +1,4 @@
-"""The way to one stage: its channel, opened anew where nobody has been reached for a while.
+"""The way to one stage: its channel, opened anew where nobody is reached.
 
 A channel asks for a name's addresses again when a connection to one of them ends. Where the name has none, as before the
 first replica of a stage is there, gRPC asks less and less often, up to every two minutes. A new channel asks at once.
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 Stub = TypeVar("Stub")
 
 RENEW_SECONDS = 2.0
-"""For which nobody is reached before the channel is opened anew: a replica that restarts is back sooner by itself."""
+"""From one channel to the next, at least: it has had time to find somebody then, and the name server is not asked too often."""
 
 LAST_CALLS_SECONDS = 600.0
 """For calls that go on where all others fail, on a connection to a replica that leaves: as long as the longest."""
@@ -43,20 +43,16 @@ class Line(Generic[Stub]):
         self._name = name
         self._target = target
         self._make_stub = make_stub
-        self._failing_since: float | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._open()
         self.stub = cast(Stub, _Current(self))
 
     def channel(self) -> grpc.aio.Channel:
         """The channel to call over now; a new one where the last reaches nobody."""
-        state = self._channel.get_state()
-        now = time.monotonic()
-        if state is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-            self._failing_since = None
-        elif self._failing_since is None:
-            self._failing_since = now
-        elif now - self._failing_since >= RENEW_SECONDS:
+        failing = (
+            self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        )
+        if failing and time.monotonic() - self._opened_at >= RENEW_SECONDS:
             self._renew()
         return self._channel
 
@@ -73,12 +69,12 @@ class Line(Generic[Stub]):
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _open(self) -> None:
+        self._opened_at = time.monotonic()
         self._channel = open_channel(self._target)
         self._made = self._make_stub(self._channel)
 
     def _renew(self) -> None:
         log.debug("a stage is looked for anew", stage=self._name, target=self._target)
-        self._failing_since = None
         task = asyncio.create_task(self._channel.close(LAST_CALLS_SECONDS))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
