@@ -74,6 +74,11 @@ class Replica:
     series: int
     steps: tuple[Step, ...]
 
+    @property
+    def at_limit(self) -> Step | None:
+        """The step at which it carried the most; None where it carried nothing, or somebody wrote another number."""
+        return next((s for s in self.steps if s.at_once == self.carried), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:

@@ -9,7 +9,7 @@ from deploy.capacity.beside import Beside, Provider, grow
 from deploy.capacity.figures import Figures, Replica
 from deploy.capacity.gpu import Carried, Gpu
 from deploy.capacity.reading import BadInput
-from deploy.capacity.traffic import Kind, replicas
+from deploy.capacity.traffic import Kind, places, replicas
 
 FILLED = 0.8
 """Share of its conversations to which a gateway is filled: each stays where it began, so that no two are equally full."""
@@ -19,6 +19,9 @@ MOST_CONVERSATIONS = 100_000_000
 _SHARED = frozenset({names.LLM_LOCAL, names.TTS})
 """Replicas of one core, of which each stream gets its share until its answer is written or spoken, long before it has been
 heard. A GPU is not counted on for that: how fast one stream is when others are gone has not been measured on it."""
+
+_OVER_SOON = 10
+"""Times as many people as open streams: then these are far too short for one to be counted for each."""
 
 
 class Profile(Enum):
@@ -197,14 +200,16 @@ def _stage(
 def _beside(local: Need, figures: Figures) -> Need:
     """A proxy for each local server, since it is the proxy that counts the server's slots."""
     proxy = figures.replicas[names.LLM]
-    count = local.replicas
+    count, busiest = local.replicas, proxy.at_limit
+    # It takes so little of a core that many share one.
+    each = busiest.cores / busiest.at_once * (local.carried or 0) if busiest else 1.0
     return Need(
         "llm",
         "proxy",
         local.busy,
         local.carried,
         count,
-        count,
+        None if count is None else math.ceil(count * each),
         0,
         None if count is None else count * proxy.memory_mb,
         local.max_streams,
@@ -228,4 +233,11 @@ def _on_gpu(
 
 
 def _limit(replica: Replica) -> int | None:
-    return replica.carried if replica.carried > replica.claimed > 0 else None
+    """What it has to let in for what it carries, where by default it lets in fewer.
+
+    A stream may last as long as its person speaks or listens; but what a model writes at once is over at once.
+    """
+    wanted, step = replica.carried, replica.at_limit
+    if step is not None and step.streams < wanted / _OVER_SOON:
+        wanted = places(step.streams)
+    return wanted if wanted > replica.claimed > 0 else None

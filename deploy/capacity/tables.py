@@ -197,25 +197,11 @@ def _budget(figures: Figures, name: str) -> float:
     return float(getattr(figures.budgets, stage))
 
 
-def _at_limit(replica: Replica) -> int | None:
-    return next(
-        (
-            index
-            for index, step in enumerate(replica.steps)
-            if step.at_once == replica.carried
-        ),
-        None,
-    )
-
-
 def _latency(replica: Replica) -> str:
-    index = _at_limit(replica)
-    if index is None:
-        return NOT_KNOWN
-    step = replica.steps[index]
-    return f"{step.p50_ms:,.0f} / {step.p95_ms:,.0f}"
+    step = replica.at_limit
+    return NOT_KNOWN if step is None else f"{step.p50_ms:,.0f} / {step.p95_ms:,.0f}"
 
 
 def _share(replica: Replica) -> str:
-    index = _at_limit(replica)
-    return NOT_KNOWN if index is None else percent(replica.steps[index].cores)
+    step = replica.at_limit
+    return NOT_KNOWN if step is None else percent(step.cores)

@@ -90,6 +90,15 @@ def loss(
     return float(full**tries)
 
 
+def places(streams: float, lost: float = LOST) -> int:
+    """The fewest places for so many streams on average, of which no more are lost (Erlang)."""
+    taken, count = 1.0, 0
+    while taken > lost:
+        count += 1
+        taken = streams * taken / (count + streams * taken)
+    return count
+
+
 def _lines_taken(people: int, share: float, places: int) -> float:
     """Engset: how often all places are taken, of people who each want one for that share of their time.
 

@@ -54,3 +54,35 @@ async def test_who_carries_nobody_says_so() -> None:
 async def test_what_comes_in_time_and_fails_is_not_carried() -> None:
     assert (await climbing(8, 1, 64, failed=0.06)).carried == 0
     assert (await climbing(8, 1, 64, failed=0.05)).carried == 8
+
+
+async def test_what_others_spoil_is_tried_again() -> None:
+    """Their share of the core is what tells: a step that went well beside them went well."""
+    tried: list[int] = []
+
+    async def once(count: int) -> tuple[Step, int]:
+        tried.append(count)
+        spoiled = tried.count(count) == 1 and count == 2
+        waits = 1000.0 if spoiled or count > 2 else 100.0
+        others = 0.5 if spoiled or count == 1 else 0.05
+        return Step(count, count, waits, waits, 0.0, 0.5, others, 100.0), count
+
+    console = Console(file=io.StringIO())
+    climb = await ascend(console, "stage", once, budget=0.3, first=1, most=4)
+    assert tried == [1, 2, 2, 4, 3]
+    assert climb.carried == 2
+    assert "took 50% of its core" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+async def test_who_is_never_left_alone_is_measured_all_the_same() -> None:
+    tried: list[int] = []
+
+    async def once(count: int) -> tuple[Step, int]:
+        tried.append(count)
+        return Step(count, count, 1000.0, 1000.0, 0.0, 0.5, 0.9, 100.0), count
+
+    console = Console(file=io.StringIO())
+    climb = await ascend(console, "stage", once, budget=0.3, first=1, most=4)
+    assert tried == [1, 1, 1]
+    assert climb.carried == 0
+    assert climb.steps[0].others == 0.9

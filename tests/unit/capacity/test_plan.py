@@ -17,7 +17,7 @@ from deploy.capacity.gpu import Carried, Gpu
 from deploy.capacity.page import PAGE, renewed
 from deploy.capacity.plan import FILLED, Need, Plan, Profile, make
 from deploy.capacity.reading import BadInput
-from deploy.capacity.traffic import Kind, replicas
+from deploy.capacity.traffic import Kind, places, replicas
 
 ROOT = Path(__file__).parents[3]
 NOT_MEASURED = Gpu("not measured", "not measured")
@@ -121,6 +121,24 @@ def test_a_stage_that_lets_in_too_few_is_told_of(figures: Figures) -> None:
     whole[names.STT] = dataclasses.replace(whole[names.STT], claimed=12)
     generous = dataclasses.replace(figures, replicas=whole)
     assert need(plan(generous, 10), "stt").max_streams is None
+
+
+def test_short_streams_need_fewer_places_than_people(figures: Figures) -> None:
+    whole = dict(figures.replicas)
+    step = dataclasses.replace(whole[names.LLM].steps[0], at_once=200, streams=8.0)
+    whole[names.LLM] = dataclasses.replace(whole[names.LLM], steps=(step,))
+    made = plan(dataclasses.replace(figures, replicas=whole), 1000, Profile.GPU)
+    assert need(made, "llm").max_streams == places(8.0)
+    assert 8 < places(8.0) < 30
+
+
+def test_proxies_beside_their_models_share_cores(figures: Figures) -> None:
+    whole = dict(figures.replicas)
+    step = dataclasses.replace(whole[names.LLM].steps[0], at_once=200, cores=0.5)
+    whole[names.LLM] = dataclasses.replace(whole[names.LLM], steps=(step,))
+    proxies = need(plan(dataclasses.replace(figures, replicas=whole), 1000), "llm")
+    assert proxies.replicas is not None
+    assert proxies.cores == math.ceil(proxies.replicas * 0.5 / 200 * 8)
 
 
 def test_gpus_that_nobody_measured_are_not_invented(figures: Figures) -> None:

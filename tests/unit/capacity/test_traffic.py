@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.capacity.traffic import LOST, TRIES, Kind, loss, replicas
+from deploy.capacity.traffic import LOST, TRIES, Kind, loss, places, replicas
 
 
 def erlang_b(load: float, places: int) -> float:
@@ -165,3 +165,11 @@ def _share_out(work: dict[int, float], seconds: float) -> None:
             work[key] -= step
             if work[key] <= 1e-12:
                 del work[key]
+
+
+@pytest.mark.parametrize("streams", [0.1, 1.0, 16.6, 300.0])
+def test_places_are_enough_and_one_less_is_not(streams: float) -> None:
+    count = places(streams)
+    people = 10**7
+    assert loss(people, streams / people, count, 1) <= LOST
+    assert loss(people, streams / people, count - 1, 1) > LOST
