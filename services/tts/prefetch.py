@@ -14,14 +14,14 @@ def _piper(model: str) -> Path:
     return split(weights.piper(model))
 
 
-_FINDERS = {"piper": _piper, "qwen3": weights.qwen3}
+FINDERS = {"piper": _piper, "qwen3": weights.qwen3}
 
 
 def main() -> None:
     """Fetch it, by the settings of the environment and the command line."""
     settings = TextToSpeechSettings.load()
     model = settings.model or DEFAULT_MODELS[settings.engine]
-    prefetch(settings, {model: _FINDERS[settings.engine]})
+    prefetch(settings, {model: FINDERS[settings.engine]})
 
 
 if __name__ == "__main__":

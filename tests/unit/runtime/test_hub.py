@@ -294,3 +294,15 @@ def test_without_a_place_for_the_hubs_files_they_lie_beside_the_other_models(
     assert hub.cache_folder() == tmp_path / "huggingface" / "hub"
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
     assert hub.cache_folder() == tmp_path / "elsewhere"
+
+
+def test_it_stays_also_where_only_the_hubs_files_can_be_written(
+    far: ScriptedHub, tmp_path: Path
+) -> None:
+    # As in an image, which brings the models' folder and mounts the Hub's.
+    (tmp_path / "models").write_text("no folder")
+    hub.fetch(MODEL)
+    asked = list(far.asked)
+    far.publish(MODEL, "main", SECOND, FILES)
+    assert hub.fetch(MODEL).name == FIRST
+    assert far.asked == asked

@@ -11,6 +11,16 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
 ENGINES = ("stt-parakeet", "tts-qwen3")
+SERVICES = ("gateway", "llm", "llm-local", "stt-whisper", "tts-piper")
+BIG = {
+    "aiortc": {"gateway"},
+    "ctranslate2": {"stt-whisper"},
+    "numpy": {"gateway", "stt-whisper", "tts-piper"},
+    "onnxruntime": {"gateway", "tts-piper"},
+    "piper-tts": {"tts-piper"},
+    "xllamacpp": {"llm-local"},
+}
+"""Packages of some services, and whose they are."""
 CUDA = re.compile(r"torch|triton|cuda-toolkit|nvidia-.*")
 
 SAMPLE = """nv-one-logger-core==2.3.1 \\
@@ -64,6 +74,11 @@ def _wanted(extra: str) -> list[Requirement]:
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
+        ("gateway", ("gateway",)),
+        ("llm", ("llm",)),
+        ("llm-local", ("llm-local",)),
+        ("stt-whisper", ("stt-whisper",)),
+        ("tts-piper", ("tts-piper",)),
         ("local", ("local", "build")),
         ("dev", ("dev",)),
         ("stt-parakeet", ("stt-parakeet", "build")),
@@ -85,6 +100,29 @@ def test_a_lock_holds_what_the_project_asks_for(
             assert all(wanted.specifier.contains(version) for version in versions), (
                 f"run make lock: {name}.lock has {wanted.name} {versions}, not {wanted}"
             )
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "wheel"])
+def test_images_hold_the_versions_that_were_tested(name: str) -> None:
+    own, tested = _pins(_lock(name).read_text()), _pins(_lock("dev").read_text())
+    assert own <= tested
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_holds_one_service_and_nothing_that_builds_or_tests_it(
+    name: str,
+) -> None:
+    packages = _names(_pins(_lock(name).read_text()))
+    assert packages & set(BIG) == {each for each, whose in BIG.items() if name in whose}
+    assert not packages & {"pip", "hatchling", "grpcio-tools", "pytest"}
+
+
+def test_images_are_made_with_what_builds_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = set(project["dependency-groups"]["wheel"])
+    assert wheel > set(project["build-system"]["requires"])
+    packages = _names(_pins(_lock("wheel").read_text()))
+    assert {Requirement(text).name for text in wheel} <= packages
 
 
 def test_a_requirement_is_left_out_with_its_hashes_and_all_others_are_kept(
