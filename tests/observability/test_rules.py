@@ -46,8 +46,9 @@ def family(series: str) -> str:
 
 
 @needs_prometheus
-def test_promtool_takes_the_configuration_and_all_rules() -> None:
+def test_promtool_takes_the_configurations_and_all_rules() -> None:
     promtool("check", "config", HERE / "prometheus.yml")
+    promtool("check", "config", HERE / "compose.yml")
     promtool("check", "rules", *sorted((HERE / "rules").glob("*.yml")))
 
 
