@@ -1,7 +1,9 @@
 """Each image: small, of a user who owns nothing in it, and one that asks itself how it is."""
 
+import asyncio
 import json
 import re
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +15,22 @@ from tests.compose.project import ROOT, SERVICES, VERSION, docker, inspect
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 USER = "10001"
-LARGEST_MB = {"gateway": 250, "stt": 600, "llm": 200, "llm-local": 300, "tts": 500}
-"""Unpacked, with the models of the CPU default."""
+LARGEST_TO_FETCH_MB = {
+    "gateway": 250,
+    "stt": 600,
+    "llm": 200,
+    "llm-local": 300,
+    "tts": 500,
+}
+"""Compressed, as registries hold images, with the models of the CPU default."""
+LARGEST_ON_DISK_MB = {
+    "gateway": 425,
+    "stt": 530,
+    "llm": 225,
+    "llm-local": 355,
+    "tts": 500,
+}
+"""Unpacked, the Python image that all share (150 MB where it is a stand-in) counted each time."""
 
 WRITABLE = {"/tmp", "/var/tmp", "/var/cache/antiphon", "/run/lock"}
 """By the user, but for what the kernel offers."""
@@ -85,7 +101,14 @@ async def image(request: pytest.FixtureRequest) -> Image:
 
 
 async def test_it_is_small(image: Image) -> None:
-    assert image.about["Size"] / 1e6 <= LARGEST_MB[image.service]
+    assert image.about["Size"] / 1e6 <= LARGEST_ON_DISK_MB[image.service]
+    # Faster than registries compress, and not as well.
+    compress = 'docker save "$0" | gzip -1 | wc -c'
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", compress, image.about["Id"], stdout=subprocess.PIPE
+    )
+    size, _ = await process.communicate()
+    assert 1e6 < int(size) <= LARGEST_TO_FETCH_MB[image.service] * 1e6
 
 
 async def test_it_runs_as_a_user_of_its_own(image: Image) -> None:
