@@ -24,6 +24,7 @@ build() {
 }
 
 # Images and project of the tests' own, beside those that one works with.
+unset COMPOSE_FILE COMPOSE_PROFILES
 export ANTIPHON_VERSION=test COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-antiphon-test}"
 
 if ! command -v docker >/dev/null || ! printf '%s\n' "$oldest" "$(compose_version)" | sort -V -C; then
