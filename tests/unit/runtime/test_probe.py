@@ -1,9 +1,10 @@
 """A probe says of any process of ours whether it is well, encrypted or not, without gRPC's own client."""
 
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from services.runtime import probe as probing
 from services.runtime.probe import Unwell, probe
 from tests.fakes.certificates import Pair, make
 
@@ -104,6 +106,74 @@ def test_where_nobody_listens_nothing_is_well() -> None:
 def test_what_is_no_address_is_told_from_what_is_not_well() -> None:
     with pytest.raises(Unwell, match="somewhere does not answer"):
         probe("somewhere")
+
+
+SETTINGS = bytes(3) + b"\x04" + bytes(5)
+"""An empty frame of HTTP/2's, which says nothing of an answer."""
+
+
+@contextmanager
+def talking(say: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that talks so to whoever comes, until they leave."""
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                say(connection)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+def _without_end(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(SETTINGS)
+
+
+def _byte_by_byte(connection: socket.socket) -> None:
+    # Looks whether the other side is still there, and says a byte of nothing if so.
+    connection.settimeout(0.05)
+    while True:
+        try:
+            if not connection.recv(4096):
+                return
+        except TimeoutError:
+            connection.sendall(b"\0")
+
+
+@pytest.mark.parametrize("say", [_without_end, _byte_by_byte])
+@pytest.mark.parametrize("address", ["{}", "http://{}/health"])
+def test_who_never_comes_to_an_end_is_not_well(
+    say: Callable[[socket.socket], None],
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probing, "SECONDS", 0.3)
+    with talking(say) as place, pytest.raises(Unwell):
+        probe(address.format(place))
+
+
+def test_a_status_that_nobody_knows_is_not_well() -> None:
+    message = b"\x08\x63"
+    answer = bytes(4) + bytes((len(message),)) + message
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(
+            len(answer).to_bytes(3, "big")
+            + b"\x00\x01"
+            + (1).to_bytes(4, "big")
+            + answer
+        )
+        connection.recv(4096)
+
+    with talking(say) as address, pytest.raises(Unwell, match="is in status 99"):
+        probe(address)
 
 
 def test_a_page_is_well_where_it_says_so(page: str) -> None:
