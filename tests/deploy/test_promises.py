@@ -14,6 +14,7 @@ from tests.deploy.manifests import (
     matches,
     render,
 )
+from tests.deploy.rules.admission import quantity
 from tests.deploy.rules.pods import STAGES, environment
 from tests.deploy.settings import drain_seconds
 
@@ -54,10 +55,21 @@ def test_in_production_one_at_a_time_may_be_taken_away(component: str) -> None:
 
 
 @pytest.mark.parametrize("component", SERVICES)
+def test_in_production_nodes_are_given_back(component: str) -> None:
+    template = one(PRODUCTION, "Deployment", component)["spec"]["template"]
+    key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+    volumes = [v["name"] for v in template["spec"]["volumes"] if "emptyDir" in v]
+    assert template["metadata"]["annotations"][key] == ",".join(volumes)
+
+
+@pytest.mark.parametrize("component", SERVICES)
 def test_in_production_replicas_stand_apart(component: str) -> None:
     spec = pod(PRODUCTION, component).spec
     spread = {each["topologyKey"] for each in spec["topologySpreadConstraints"]}
     assert spread == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    # Each kind by itself: gateways are not spread around voices.
+    for each in spec["topologySpreadConstraints"]:
+        assert "app.kubernetes.io/component" in each["matchLabelKeys"]
     assert spec["priorityClassName"] == "antiphon"
 
 
@@ -74,6 +86,8 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     assert f'antiphon_streams_capacity{{namespace="antiphon",{of_it}}}' in query
     # Replicas' worth of streams, divided by how full each may be.
     assert trigger["metricType"] == "AverageValue"
+    # An empty answer would be no load at all.
+    assert trigger["metadata"]["ignoreNullValues"] == "false"
     assert 0.5 <= float(trigger["metadata"]["threshold"]) < 1
     # Two, so that one may go; and nobody is taken away while Prometheus is.
     assert 2 <= scaler["minReplicaCount"] <= scaler["fallback"]["replicas"]
@@ -113,7 +127,10 @@ def test_on_gpus_engines_have_one_each_on_nodes_that_have_them(component: str) -
     spec = pod(GPU, component).spec
     [server] = spec["containers"]
     assert server["resources"]["limits"]["nvidia.com/gpu"] == 1
-    assert "nvidia.com/gpu" in {each["key"] for each in spec["tolerations"]}
+    tolerated = [
+        each for each in spec["tolerations"] if each["key"] == "nvidia.com/gpu"
+    ]
+    assert [each["effect"] for each in tolerated] == ["NoSchedule"]
     wanted = at(spec, "affinity.nodeAffinity", {})
     assert wanted["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
 
@@ -148,6 +165,12 @@ def test_on_gpus_weights_are_fetched_ahead_into_what_the_server_reads(
     assert engines.spec["securityContext"]["fsGroup"] == 10001
     # No GPU waits while weights are fetched by somebody who does not use it.
     assert "nvidia.com/gpu" not in at(fetching, "resources.limits", {})
+
+
+def test_on_gpus_there_is_room_to_unpack_a_model() -> None:
+    # The archive has 2.5 GB, and NeMo unpacks it where temporary files are.
+    [room] = [v for v in pod(GPU, "stt").spec["volumes"] if v["name"] == "tmp"]
+    assert quantity(room["emptyDir"]["sizeLimit"]) >= 5e9
 
 
 def test_on_gpus_replies_come_from_gemma_by_a_secret() -> None:

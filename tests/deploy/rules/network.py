@@ -32,7 +32,13 @@ class Party:
 # An address of the range that documentation is written with (RFC 5737).
 INTERNET = Party("the internet", address="203.0.113.7")
 NEIGHBOUR = Party("a pod of another namespace", "elsewhere", {"app": "neighbour"})
-DNS = Party("the cluster's DNS", "kube-system", {"k8s-app": "kube-dns"})
+# CoreDNS; and what stands before it on a node: a pod where Cilium leads there, an address elsewhere, and GKE's own.
+DNS = (
+    Party("the cluster's DNS", "kube-system", {"k8s-app": "kube-dns"}),
+    Party("the node's DNS", "kube-system", {"k8s-app": "node-local-dns"}),
+    Party("NodeLocal DNSCache", address="169.254.20.10"),
+    Party("GKE's Cloud DNS", address="169.254.169.254"),
+)
 PROMETHEUS = Party("Prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"})
 
 
@@ -138,7 +144,7 @@ def what_must_pass_passes(manifests: Manifests) -> list[str]:
         local = parties["llm-local"]
         wishes.append((parties["llm"], local, _number(local, "http"), "TCP"))
     for party in parties.values():
-        wishes += [(party, DNS, 53, "UDP"), (party, DNS, 53, "TCP")]
+        wishes += [(party, dns, 53, way) for dns in DNS for way in ("UDP", "TCP")]
     wishes += _watching(manifests, parties)
     return [
         f"{source.called} cannot reach {target.called} at {port}/{protocol}"

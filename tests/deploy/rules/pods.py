@@ -174,7 +174,7 @@ def pods_may_finish_before_they_are_killed(manifests: Manifests) -> list[str]:
         grace = pod.spec.get("terminationGracePeriodSeconds", 30)
         for container in filter(service, pod.lasting):
             told = environment(manifests, pod, container)
-            needed = drain_seconds(service(container), told) + _wait(container)
+            needed = drain_seconds(service(container), told) + pause(container)
             if grace <= needed:
                 found.append(
                     f"{pod.owner}, {container['name']}: killed after {grace} s, and may take {needed:g} s to stop"
@@ -182,7 +182,8 @@ def pods_may_finish_before_they_are_killed(manifests: Manifests) -> list[str]:
     return found
 
 
-def _wait(container: Resource) -> float:
+def pause(container: Resource) -> float:
+    """Seconds between the order to end a pod and SIGTERM."""
     before = at(container, "lifecycle.preStop", {})
     if sleep := at(before, "sleep.seconds"):
         return float(sleep)
