@@ -151,6 +151,12 @@ async def test_its_user_can_change_nothing_of_it(image: Image) -> None:
     assert set(await image.run(*find)) <= WRITABLE
 
 
+async def test_nothing_was_left_where_its_processes_write(image: Image) -> None:
+    # Root's, and what a package wrote down of the machine that made it.
+    find = ("find", *sorted(WRITABLE), "-mindepth", "1")
+    assert await image.run(*find, as_root=True) == []
+
+
 async def test_its_packages_are_those_of_its_lock_and_no_others(image: Image) -> None:
     lock = (ROOT / "requirements" / f"{LOCKS[image.service]}.lock").read_text()
     # Some are there in two versions, for two versions of Python.
