@@ -74,6 +74,15 @@ def test_an_overlay_as_the_page_writes_it_keeps_every_rule() -> None:
     assert [complaint for rule in RULES for complaint in rule(manifests)] == []
 
 
+def test_a_gateway_in_a_namespace_of_its_own_keeps_every_rule() -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("**Where proxies run.**")[2]
+    patches = yaml.safe_load(text.partition("```yaml")[2].partition("```")[0])
+    manifests = render_overlay({"resources": ["../production"], **patches})
+    [door] = manifests.of("Gateway")
+    assert door["metadata"]["namespace"] != "antiphon"
+    assert [complaint for rule in RULES for complaint in rule(manifests)] == []
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=called)
 def test_what_an_overlay_refers_to_is_there_or_told_how_to_make(overlay: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")

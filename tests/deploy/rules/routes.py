@@ -1,9 +1,23 @@
 """The way in from outside the cluster: Gateway, routes, names, origins."""
 
-from tests.deploy.manifests import Manifests, at, name, space
+from tests.deploy.manifests import Manifests, Resource, at, name, space
 from tests.deploy.rules.pods import each_container, environment
 
 ROUTES = ("HTTPRoute", "GRPCRoute")
+
+
+def _door(manifests: Manifests, parent: Resource, route: Resource) -> Resource | None:
+    """The Gateway that a route names, which may be in another namespace if it lets routes of others in."""
+    where = parent.get("namespace", space(route))
+    door = manifests.find("Gateway", parent["name"], where)
+    if where == space(route):
+        return door
+    lets_in = [
+        at(listener, "allowedRoutes.namespaces.from")
+        for listener in at(door, "spec.listeners", [])
+        if listener["name"] == parent.get("sectionName")
+    ]
+    return door if lets_in and "All" in lets_in else None
 
 
 def routes_lead_to_services(manifests: Manifests) -> list[str]:
@@ -11,7 +25,7 @@ def routes_lead_to_services(manifests: Manifests) -> list[str]:
     found = []
     for each in manifests.of(*ROUTES):
         for parent in each["spec"]["parentRefs"]:
-            door = manifests.find("Gateway", parent["name"], space(each))
+            door = _door(manifests, parent, each)
             listeners = {
                 listener["name"] for listener in at(door, "spec.listeners", [])
             }
@@ -37,7 +51,7 @@ def names_of_the_door_agree(manifests: Manifests) -> list[str]:
     for each in manifests.of(*ROUTES):
         hosts = set(each["spec"].get("hostnames", []))
         for parent in each["spec"]["parentRefs"]:
-            door = manifests.find("Gateway", parent["name"], space(each))
+            door = _door(manifests, parent, each)
             listening = {
                 listener.get("hostname")
                 for listener in at(door, "spec.listeners", [])
