@@ -175,6 +175,20 @@ FAULTS = [
         "stt can reach the internet",
     ),
     Fault(
+        network.the_internet_is_not_the_network_around,
+        "NetworkPolicy/hosted-models",
+        "spec.egress.0.to.0.ipBlock.except",
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        "llm can reach 169.254.169.254",
+    ),
+    Fault(
+        network.the_internet_is_not_the_network_around,
+        "NetworkPolicy/model-hub",
+        "spec.egress.0.to.1.ipBlock.except",
+        GONE,
+        "tts can reach fd00::1",
+    ),
+    Fault(
         network.who_fetches_goes_out,
         "NetworkPolicy/hosted-models",
         "spec.egress",
@@ -211,6 +225,12 @@ def test_a_secret_that_nobody_tells_how_to_make_is_found() -> None:
     told = "kubectl create secret generic huggingface --from-file=token"
     found = references.references_are_there(sound, told)
     assert not any("Secret/huggingface" in each for each in found), found
+
+
+def test_a_secret_that_is_told_to_be_made_with_another_key_is_found() -> None:
+    told = "kubectl create secret generic huggingface --from-literal=tokens=hf_1"
+    found = references.references_are_there(render(SOUND), told)
+    assert any("huggingface is made without token" in each for each in found), found
 
 
 def test_no_rule_is_without_its_fault() -> None:

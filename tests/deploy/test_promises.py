@@ -15,6 +15,7 @@ from tests.deploy.manifests import (
     render,
 )
 from tests.deploy.rules.admission import quantity
+from tests.deploy.rules.contents import JOBS
 from tests.deploy.rules.pods import STAGES, environment
 from tests.deploy.settings import drain_seconds
 
@@ -193,6 +194,16 @@ def test_what_is_watched_is_scraped_and_sends_its_traces(component: str) -> None
     [monitor] = OBSERVABILITY.of("PodMonitor")
     assert matches(monitor["spec"]["selector"], watched.labels)
     assert watched.port("metrics")
+    # Rules, dashboards and autoscalers go by this.
+    [job] = [
+        each
+        for each in monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
+        if each["targetLabel"] == "job"
+    ]
+    assert job["sourceLabels"] == [
+        "__meta_kubernetes_pod_label_app_kubernetes_io_component"
+    ]
+    assert job["replacement"].replace("$1", watched.component) in JOBS
     [process] = [c for c in watched.lasting if c["name"] == component]
     told = environment(OBSERVABILITY, watched, process)
     assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4317"

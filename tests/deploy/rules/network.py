@@ -31,6 +31,11 @@ class Party:
 
 # An address of the range that documentation is written with (RFC 5737).
 INTERNET = Party("the internet", address="203.0.113.7")
+# Of private networks (RFC 1918, RFC 6598, RFC 4193), and of a link.
+AROUND = (
+    *("10.0.0.1", "100.64.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1"),
+    *("fd00::1", "fe80::1"),
+)
 NEIGHBOUR = Party("a pod of another namespace", "elsewhere", {"app": "neighbour"})
 # CoreDNS; and what stands before it on a node: a pod where Cilium leads there, an address elsewhere, and GKE's own.
 DNS = (
@@ -218,6 +223,16 @@ def only_who_must_goes_out(manifests: Manifests) -> list[str]:
     ]
 
 
+def the_internet_is_not_the_network_around(manifests: Manifests) -> list[str]:
+    """Who may go out does not get at other pods, Services, nodes, or the cloud's server of credentials."""
+    return [
+        f"{party.called} can reach {address}"
+        for party in ours(manifests).values()
+        for address in AROUND
+        if allowed(manifests, party, Party(address, address=address), 443)
+    ]
+
+
 def who_fetches_goes_out(manifests: Manifests) -> list[str]:
     """A pod that fetches its models, or asks models elsewhere, gets out by HTTPS."""
     found = []
@@ -257,6 +272,7 @@ RULES = (
     what_must_pass_passes,
     what_must_not_pass_does_not,
     only_who_must_goes_out,
+    the_internet_is_not_the_network_around,
     who_fetches_goes_out,
     what_nobody_allows_is_denied,
 )

@@ -35,16 +35,23 @@ def references_are_there(manifests: Manifests, page: str) -> list[str]:
     for where, kind, called, key, namespace in _references(manifests):
         target = manifests.find(kind, called, namespace)
         if target is None:
-            told = re.search(rf"create secret \w+ {re.escape(called)}\b", page)
-            if kind == "Secret" and told:
-                continue
-            found.append(f"{where}: {kind}/{called} does not exist")
+            told = kind == "Secret" and _told(called, page)
+            if not told:
+                found.append(f"{where}: {kind}/{called} does not exist")
+            elif key and not re.search(rf"--from-\w+={re.escape(key)}(=|\s|$)", told):
+                found.append(f"{where}: {kind}/{called} is made without {key}")
         elif key and key not in {
             *target.get("data", {}),
             *target.get("stringData", {}),
         }:
             found.append(f"{where}: {kind}/{called} has no {key}")
     return found
+
+
+def _told(called: str, page: str) -> str:
+    """The command by which the page makes a Secret; empty where it does not say."""
+    command = rf"create secret \w+ {re.escape(called)}\b.*"
+    return found.group() if (found := re.search(command, page)) else ""
 
 
 def _references(manifests: Manifests) -> Iterator[tuple[str, str, str, str, str]]:
