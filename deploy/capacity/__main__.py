@@ -49,6 +49,8 @@ def _run(chosen: argparse.Namespace) -> None:
         print(json.dumps(every, indent=2))
         return
     print(tables.introduction(figures))
+    if busy := tables.disturbance(figures):
+        print(f"\n{busy}")
     for profile, made in plans.items():
         print(f"\n{profile.value}:\n\n{tables.overview(made)}\n")
         for note in tables.notes(made[0]):

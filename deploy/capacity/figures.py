@@ -22,6 +22,9 @@ GATEWAY, STT, LLM, LLM_LOCAL, TTS = (
 )
 """Replicas that are measured, by what the file calls them."""
 
+QUIET = 0.1
+"""Share of its core that others may take from a replica; with more, it is they who are measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -36,7 +36,9 @@ def renewed(page: str, figures: Figures) -> str:
 
 def _parts(figures: Figures) -> dict[str, str]:
     return {
-        "carried": tables.carried(figures),
+        "carried": "\n\n".join(
+            filter(None, (tables.carried(figures), tables.disturbance(figures)))
+        ),
         "steps": tables.steps(figures),
         "conversation": tables.introduction(figures),
         "fill": _fill(),

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
-from deploy.capacity.figures import Figures, Replica
+from deploy.capacity.figures import QUIET, Figures, Replica
 from deploy.capacity.plan import Need, Plan
 from deploy.capacity.traffic import LOST
 
@@ -127,6 +127,18 @@ def carried(figures: Figures) -> str:
             }
             for name, each in figures.replicas.items()
         ]
+    )
+
+
+def disturbance(figures: Figures) -> str:
+    """What to think of figures that were measured on a busy machine; empty where it was quiet."""
+    others = [step.others for each in figures.replicas.values() for step in each.steps]
+    if max(others, default=0.0) <= QUIET:
+        return ""
+    return textwrap.fill(
+        f"**While this was measured, other processes took up to {percent(max(others))} of that core: a replica carries more. Measure it "
+        "on a machine that does nothing else.**",
+        125,
     )
 
 

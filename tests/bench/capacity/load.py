@@ -9,15 +9,12 @@ from typing import Any
 import grpc
 from rich.console import Console
 
-from deploy.capacity.figures import Step
+from deploy.capacity.figures import QUIET, Step
 from tests.bench.capacity.replica import Running
 from tests.bench.figures import percentiles
 
 FAILED = 0.05
 """Share of the calls that may fail or come too late: the twentieth beyond the 95th percentile."""
-
-QUIET = 0.1
-"""Share of its core that others may take from a replica; with more, it is they who are measured."""
 
 _AGAIN = 2
 """Times that a step is done again for that, before it counts all the same."""

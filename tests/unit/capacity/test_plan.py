@@ -17,6 +17,7 @@ from deploy.capacity.gpu import Carried, Gpu
 from deploy.capacity.page import PAGE, renewed
 from deploy.capacity.plan import FILLED, Need, Plan, Profile, make
 from deploy.capacity.reading import BadInput
+from deploy.capacity.tables import disturbance
 from deploy.capacity.traffic import Kind, places, replicas
 
 ROOT = Path(__file__).parents[3]
@@ -227,6 +228,21 @@ def test_the_page_is_what_the_figures_make_of_it() -> None:
     """Where it is not: scripts/capacity.sh --write-page."""
     page = PAGE.read_text()
     assert renewed(page, names.read()) == page
+
+
+def test_figures_of_a_busy_machine_say_so(figures: Figures) -> None:
+    def measured(others: float) -> Figures:
+        replicas = {
+            name: dataclasses.replace(
+                each,
+                steps=tuple(dataclasses.replace(s, others=others) for s in each.steps),
+            )
+            for name, each in figures.replicas.items()
+        }
+        return dataclasses.replace(figures, replicas=replicas)
+
+    assert "up to 40 % of that core" in disturbance(measured(0.4))
+    assert not disturbance(measured(0.1))
 
 
 def test_a_page_without_its_marks_is_not_written() -> None:
