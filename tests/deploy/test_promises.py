@@ -12,6 +12,7 @@ from tests.deploy.manifests import (
     Resource,
     at,
     matches,
+    mixture,
     render,
 )
 from tests.deploy.rules.admission import quantity
@@ -90,6 +91,9 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     # An empty answer would be no load at all.
     assert trigger["metadata"]["ignoreNullValues"] == "false"
     assert 0.5 <= float(trigger["metadata"]["threshold"]) < 1
+    # Prometheus is in another namespace, and so is KEDA.
+    address = trigger["metadata"]["serverAddress"]
+    assert address == "http://prometheus-operated.monitoring:9090"
     # Two, so that one may go; and nobody is taken away while Prometheus is.
     assert 2 <= scaler["minReplicaCount"] <= scaler["fallback"]["replicas"]
     assert scaler["fallback"]["behavior"] == "currentReplicasIfHigher"
@@ -183,6 +187,12 @@ def test_on_gpus_replies_come_from_gemma_by_a_secret() -> None:
     assert token["valueFrom"]["secretKeyRef"]["name"] == "huggingface"
 
 
+def test_a_volume_for_all_replicas_can_be_mounted_by_many_nodes() -> None:
+    shared = mixture(("gpu", "shared-cache"))
+    claim = one(shared, "PersistentVolumeClaim", "model-cache")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
 def test_no_manifest_holds_a_secret() -> None:
     for overlay in (CPU, GPU, OBSERVABILITY, PRODUCTION):
         assert overlay.of("Secret") == []
@@ -194,12 +204,9 @@ def test_what_is_watched_is_scraped_and_sends_its_traces(component: str) -> None
     [monitor] = OBSERVABILITY.of("PodMonitor")
     assert matches(monitor["spec"]["selector"], watched.labels)
     assert watched.port("metrics")
+    relabelings = monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
     # Rules, dashboards and autoscalers go by this.
-    [job] = [
-        each
-        for each in monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
-        if each["targetLabel"] == "job"
-    ]
+    [job] = [each for each in relabelings if each.get("targetLabel") == "job"]
     assert job["sourceLabels"] == [
         "__meta_kubernetes_pod_label_app_kubernetes_io_component"
     ]
@@ -207,6 +214,17 @@ def test_what_is_watched_is_scraped_and_sends_its_traces(component: str) -> None
     [process] = [c for c in watched.lasting if c["name"] == component]
     told = environment(OBSERVABILITY, watched, process)
     assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4317"
+
+
+def test_a_replica_that_fetches_its_weights_is_no_target_that_is_down() -> None:
+    [monitor] = OBSERVABILITY.of("PodMonitor")
+    [end] = monitor["spec"]["podMetricsEndpoints"]
+    phase = {
+        "sourceLabels": ["__meta_kubernetes_pod_phase"],
+        "regex": "Pending",
+        "action": "drop",
+    }
+    assert phase in end["relabelings"]
 
 
 def test_grafana_finds_the_dashboards() -> None:
