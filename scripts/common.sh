@@ -38,3 +38,25 @@ find_python() {
     "  macOS:           brew install python@3.13" \
     "Or name one: PYTHON=/path/to/python3.12 make ..."
 }
+
+# fetch_packages WITHOUT FOLDER...: fetches by npm what each folder's package-lock.json names, unless it is there; where that
+# cannot be had, says so, and WITHOUT.
+fetch_packages() {
+  local without="$1" folder made_from
+  shift
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "Node.js is missing (Debian, Ubuntu: apt install nodejs npm; macOS: brew install node): $without"
+    return
+  fi
+  for folder in "$@"; do
+    made_from="$(digest "$folder/package-lock.json")"
+    [ -f "$folder/node_modules/.made-from" ] && [ "$(cat "$folder/node_modules/.made-from")" = "$made_from" ] && continue
+    say "Fetching what $folder needs"
+    rm -rf "$folder/node_modules"
+    if npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error; then
+      printf '%s' "$made_from" >"$folder/node_modules/.made-from"
+    else
+      say "npm could not fetch it (see above; NODE_EXTRA_CA_CERTS or cafile in .npmrc for a proxy's certificate): $without"
+    fi
+  done
+}
