@@ -14,6 +14,9 @@ from deploy.capacity.traffic import Kind, places, replicas
 FILLED = 0.8
 """Share of its conversations to which a gateway is filled: each stays where it began, so that no two are equally full."""
 
+HOSTED_STREAMS = 64
+"""Lets a proxy of hosted models in: deploy/config/gemma.yaml, by which it runs beside GPUs, in compose as on Kubernetes."""
+
 MOST_CONVERSATIONS = 100_000_000
 
 _SHARED = frozenset({names.LLM_LOCAL, names.TTS})
@@ -129,7 +132,14 @@ def make(
             gateways,
             _on_gpu("stt", "parakeet", gpu.stt, conversations, asked.hearing, spare),
             _stage(
-                "llm", "hosted", figures, names.LLM, conversations, answering, spare
+                "llm",
+                "hosted",
+                figures,
+                names.LLM,
+                conversations,
+                answering,
+                spare,
+                HOSTED_STREAMS,
             ),
             _on_gpu("tts", "qwen3", gpu.tts, conversations, answering, spare),
         )
@@ -172,6 +182,7 @@ def _stage(
     conversations: int,
     share: float,
     spare: int,
+    lets_in: int | None = None,
 ) -> Need:
     replica = figures.replicas[name]
     if not replica.carried:
@@ -193,7 +204,7 @@ def _stage(
         count,
         0,
         count * replica.memory_mb,
-        _limit(replica),
+        _limit(replica, lets_in),
     )
 
 
@@ -232,12 +243,13 @@ def _on_gpu(
     return Need(component, engine, busy, carried.streams, count, gpus=count)
 
 
-def _limit(replica: Replica) -> int | None:
-    """What it has to let in for what it carries, where by default it lets in fewer.
+def _limit(replica: Replica, lets_in: int | None = None) -> int | None:
+    """What it has to let in for what it carries, where it lets in fewer: by default, or by the settings that it runs with.
 
     A stream may last as long as its person speaks or listens; but what a model writes at once is over at once.
     """
     wanted, step = replica.carried, replica.at_limit
     if step is not None and step.streams < wanted / _OVER_SOON:
         wanted = places(step.streams)
-    return wanted if wanted > replica.claimed > 0 else None
+    least = replica.claimed if lets_in is None else lets_in
+    return wanted if wanted > least > 0 else None

@@ -9,13 +9,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.capacity import figures as names
 from deploy.capacity.beside import Provider
 from deploy.capacity.figures import Figures, Replica
 from deploy.capacity.gpu import Carried, Gpu
 from deploy.capacity.page import PAGE, renewed
-from deploy.capacity.plan import FILLED, Need, Plan, Profile, make
+from deploy.capacity.plan import (
+    FILLED,
+    HOSTED_STREAMS,
+    Need,
+    Plan,
+    Profile,
+    make,
+)
 from deploy.capacity.reading import BadInput
 from deploy.capacity.tables import disturbance
 from deploy.capacity.traffic import Kind, places, replicas
@@ -126,11 +134,26 @@ def test_a_stage_that_lets_in_too_few_is_told_of(figures: Figures) -> None:
 
 def test_short_streams_need_fewer_places_than_people(figures: Figures) -> None:
     whole = dict(figures.replicas)
+    step = dataclasses.replace(whole[names.LLM].steps[0], at_once=2000, streams=80.0)
+    whole[names.LLM] = dataclasses.replace(
+        whole[names.LLM], carried=2000, steps=(step,)
+    )
+    made = plan(dataclasses.replace(figures, replicas=whole), 1000, Profile.GPU)
+    assert need(made, "llm").max_streams == places(80.0)
+    assert 80 < places(80.0) < 150
+
+
+def test_nobody_is_told_to_let_in_fewer_than_the_settings_of_hosted_models_do(
+    figures: Figures,
+) -> None:
+    settings = yaml.safe_load((ROOT / "deploy" / "config" / "gemma.yaml").read_text())
+    assert settings["llm"]["max_streams"] == HOSTED_STREAMS
+    whole = dict(figures.replicas)
     step = dataclasses.replace(whole[names.LLM].steps[0], at_once=200, streams=8.0)
     whole[names.LLM] = dataclasses.replace(whole[names.LLM], steps=(step,))
+    assert figures.replicas[names.LLM].claimed < places(8.0) < HOSTED_STREAMS
     made = plan(dataclasses.replace(figures, replicas=whole), 1000, Profile.GPU)
-    assert need(made, "llm").max_streams == places(8.0)
-    assert 8 < places(8.0) < 30
+    assert need(made, "llm").max_streams is None
 
 
 def test_proxies_beside_their_models_share_cores(figures: Figures) -> None:

@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.capacity.traffic import LOST, TRIES, Kind, loss, places, replicas
@@ -50,6 +50,7 @@ def test_more_people_who_always_talk_than_there_are_places_are_lost() -> None:
     assert loss(9, 1.0, 8, 1) == 1
 
 
+@settings(deadline=None)
 @given(
     people=st.integers(1, 3000),
     share=st.floats(0.01, 1.0),
@@ -65,6 +66,7 @@ def test_the_answer_is_enough_and_one_less_is_not(
     assert count * carried >= people * share
 
 
+@settings(deadline=None)
 @given(
     people=st.integers(2, 2000),
     share=st.floats(0.05, 0.9),
