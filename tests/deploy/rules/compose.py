@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from tests.deploy.composed import Project, Service, ours
 from tests.deploy.rules import variables
 from tests.deploy.rules.contents import DOCKERFILES
+from tests.deploy.rules.pods import is_pinned
 from tests.deploy.settings import drain_seconds, version
 from tests.deploy.tools import ROOT
 
-_PINNED = re.compile(r"[\w./-]+(?::\d+)?[\w./-]*:(?!latest)[\w.-]+")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _ADDRESS = re.compile(r"dns:///([\w-]+):(\d+)")
@@ -118,7 +118,7 @@ def images_are_ours_or_pinned(composed: Project) -> list[str]:
     """Ours are built from their Dockerfiles and called by their names; others have a tag that stays."""
     found = []
     for name, service in composed["services"].items():
-        if not _PINNED.fullmatch(service["image"]):
+        if not is_pinned(service["image"]):
             found.append(f"{name}: image {service['image']} has no tag that stays")
         if name in DOCKERFILES:
             built = ROOT / service.get("build", {}).get("dockerfile", "")

@@ -4,12 +4,9 @@ import re
 
 from tests.deploy.dockerfiles import Dockerfile
 from tests.deploy.rules import variables
-from tests.deploy.rules.pods import USER
+from tests.deploy.rules.pods import USER, is_pinned
 from tests.deploy.settings import settings
 
-_PINNED = re.compile(
-    r"[\w./-]+(?::\d+)?[\w./-]*:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?"
-)
 _SHELLED = re.compile(r"\b(curl|wget)\b[^|;&]*\|\s*(\w*/)*(env +)?(ba|da|z)?sh\b")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|CREDENTIAL", re.IGNORECASE)
 
@@ -25,7 +22,7 @@ def bases_are_pinned(dockerfile: Dockerfile) -> list[str]:
     return [
         f"base {base or 'without a name'} has no tag that stays"
         for base in sorted(dockerfile.bases())
-        if not _PINNED.fullmatch(base)
+        if not is_pinned(base)
     ]
 
 

@@ -64,12 +64,17 @@ def environment(
     return found
 
 
+def is_pinned(image: str) -> bool:
+    """Whether an image has a tag that stays, whatever follows it."""
+    return _PINNED.fullmatch(image) is not None
+
+
 def images_are_pinned(manifests: Manifests) -> list[str]:
     """Every image has a tag, and none that moves."""
     return [
         f"{where}: image {container['image']} has no tag that stays"
         for where, _, container in each_container(manifests)
-        if not _PINNED.fullmatch(container["image"])
+        if not is_pinned(container["image"])
     ]
 
 
