@@ -97,6 +97,8 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     # Two, so that one may go; and nobody is taken away while Prometheus is.
     assert 2 <= scaler["minReplicaCount"] <= scaler["fallback"]["replicas"]
     assert scaler["fallback"]["behavior"] == "currentReplicasIfHigher"
+    assert scaler["maxReplicaCount"] == {"llm": 10}.get(component, 20)
+    assert "**At most** 20 of each, and 10 proxies" in PAGE.read_text(encoding="utf-8")
     down = scaler["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
     assert down["stabilizationWindowSeconds"] >= 300
 
