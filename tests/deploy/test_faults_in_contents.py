@@ -8,6 +8,13 @@ from tests.deploy.rules import contents, variables
 
 FAULTS = [
     Fault(
+        variables.ports_are_where_the_process_listens,
+        "Deployment/stt",
+        f"{MAIN}.ports.0.containerPort",
+        50061,
+        "port grpc is 50061, and it listens on ['50051']",
+    ),
+    Fault(
         variables.variables_are_settings,
         "Deployment/stt",
         f"{MAIN}.env.0.name",

@@ -105,6 +105,27 @@ FAULTS = [
         "Gateway/antiphon has no listener tls",
     ),
     Fault(
+        routes.routes_take_the_port_of_their_kind,
+        "GRPCRoute/gateway",
+        "spec.rules.0.backendRefs.0.port",
+        8080,
+        "GRPCRoute/gateway: leads to a port http that speaks HTTP/1",
+    ),
+    Fault(
+        routes.routes_take_the_port_of_their_kind,
+        "Service/gateway",
+        "spec.ports.1.appProtocol",
+        GONE,
+        "GRPCRoute/gateway: leads to a port grpc that speaks HTTP/1",
+    ),
+    Fault(
+        routes.nobody_talks_without_tls,
+        "HTTPRoute/gateway",
+        "spec.parentRefs.0.sectionName",
+        "http",
+        "HTTPRoute/gateway: is reached by HTTP as well",
+    ),
+    Fault(
         routes.names_of_the_door_agree,
         "GRPCRoute/gateway",
         "spec.hostnames.0",

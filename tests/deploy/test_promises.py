@@ -72,6 +72,8 @@ def test_in_production_replicas_stand_apart(component: str) -> None:
     # Each kind by itself: gateways are not spread around voices.
     for each in spec["topologySpreadConstraints"]:
         assert "app.kubernetes.io/component" in each["matchLabelKeys"]
+        # As far as there are any: a cluster of one zone runs it, too.
+        assert each["whenUnsatisfiable"] == "ScheduleAnyway"
     assert spec["priorityClassName"] == "antiphon"
 
 
@@ -86,6 +88,7 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     of_it = f'job="antiphon-{component}"'
     assert f'antiphon_streams_open{{namespace="antiphon",{of_it}}}' in query
     assert f'antiphon_streams_capacity{{namespace="antiphon",{of_it}}}' in query
+    assert re.search(r"\) / avg\(antiphon_streams_capacity\{[^}]*\} > 0\)$", query)
     # Replicas' worth of streams, divided by how full each may be.
     assert trigger["metricType"] == "AverageValue"
     # An empty answer would be no load at all.
@@ -101,6 +104,10 @@ def test_in_production_replicas_follow_streams_open_over_capacity(
     assert "**At most** 20 of each, and 10 proxies" in PAGE.read_text(encoding="utf-8")
     down = scaler["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
     assert down["stabilizationWindowSeconds"] >= 300
+    # One at a time, and no faster than its clients and calls have gone elsewhere.
+    [policy] = down["policies"]
+    assert (policy["type"], policy["value"]) == ("Pods", 1)
+    assert policy["periodSeconds"] >= (300 if component == "gateway" else 60)
 
 
 @pytest.mark.parametrize("component", SERVICES)
@@ -161,13 +168,11 @@ def test_on_gpus_weights_are_fetched_ahead_into_what_the_server_reads(
         for container in (fetching, server)
     )
     assert fetched == served and f"{section}ENGINE" in served
-    volumes = {
-        mount["name"]
+    mounts = [
+        [m["name"] for m in container["volumeMounts"] if m["mountPath"] == CACHE]
         for container in (fetching, server)
-        for mount in container["volumeMounts"]
-        if mount["mountPath"] == CACHE
-    }
-    assert len(volumes) == 1
+    ]
+    assert mounts == [["cache"], ["cache"]]
     # The image's user may write to it.
     assert engines.spec["securityContext"]["fsGroup"] == 10001
     # No GPU waits while weights are fetched by somebody who does not use it.
@@ -206,6 +211,8 @@ def test_what_is_watched_is_scraped_and_sends_its_traces(component: str) -> None
     [monitor] = OBSERVABILITY.of("PodMonitor")
     assert matches(monitor["spec"]["selector"], watched.labels)
     assert watched.port("metrics")
+    # A query over a minute wants more than one look at it.
+    assert monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "15s"
     relabelings = monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
     # Rules, dashboards and autoscalers go by this.
     [job] = [each for each in relabelings if each.get("targetLabel") == "job"]
@@ -227,6 +234,19 @@ def test_a_replica_that_fetches_its_weights_is_no_target_that_is_down() -> None:
         "action": "drop",
     }
     assert phase in end["relabelings"]
+
+
+def test_all_spans_of_a_trace_reach_the_same_collector() -> None:
+    collector = one(OBSERVABILITY, "Deployment", "otel-collector")["spec"]
+    assert collector.get("replicas", 1) == 1
+    assert collector["strategy"] == {"type": "Recreate"}
+
+
+def test_keys_follow_their_secret() -> None:
+    [process] = pod(GPU, "gateway").lasting
+    [keys] = [each for each in process["volumeMounts"] if each["name"] == "keys"]
+    # The kubelet renews a folder; a file that is mounted alone stays as it was.
+    assert "subPath" not in keys
 
 
 def test_grafana_finds_the_dashboards() -> None:

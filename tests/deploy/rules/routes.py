@@ -77,7 +77,41 @@ def names_of_the_door_agree(manifests: Manifests) -> list[str]:
     return found
 
 
+def routes_take_the_port_of_their_kind(manifests: Manifests) -> list[str]:
+    """HTTP, or gRPC by HTTP/2 without TLS, which the Service has to say of its port."""
+    kinds = {"HTTPRoute": ("http", None), "GRPCRoute": ("grpc", "kubernetes.io/h2c")}
+    found = []
+    for each in manifests.of(*ROUTES):
+        for rule in each["spec"]["rules"]:
+            for backend in rule.get("backendRefs", []):
+                target = manifests.find("Service", backend["name"], space(each))
+                for port in at(target, "spec.ports", []):
+                    said = (port["name"], port.get("appProtocol"))
+                    if port["port"] == backend["port"] and said != kinds[each["kind"]]:
+                        found.append(
+                            f"{name(each)}: leads to a port {said[0]} that speaks {said[1] or 'HTTP/1'}"
+                        )
+    return found
+
+
+def nobody_talks_without_tls(manifests: Manifests) -> list[str]:
+    """By plain HTTP there is only the way to HTTPS."""
+    found = []
+    for each in manifests.of(*ROUTES):
+        leads = any(rule.get("backendRefs") for rule in each["spec"]["rules"])
+        for parent in each["spec"]["parentRefs"] if leads else []:
+            for listener in at(_door(manifests, parent, each), "spec.listeners", []):
+                met = parent.get("sectionName") in (None, listener["name"])
+                if met and listener["protocol"] != "HTTPS":
+                    found.append(
+                        f"{name(each)}: is reached by {listener['protocol']} as well"
+                    )
+    return found
+
+
 RULES = (
+    routes_take_the_port_of_their_kind,
+    nobody_talks_without_tls,
     routes_lead_to_services,
     names_of_the_door_agree,
 )

@@ -6,6 +6,13 @@ from tests.deploy.manifests import Manifests
 from tests.deploy.rules.pods import each_container, environment, service
 from tests.deploy.settings import SHARED, settings
 
+PORTS = {
+    "grpc": ("PORT",),
+    "http": ("HTTP_PORT", "PORT"),
+    "metrics": ("METRICS_PORT",),
+}
+"""Settings of a port by its name, the likelier one first: what has no gRPC has one port alone."""
+
 
 def unknown(names: Iterable[str]) -> list[str]:
     """Of these variables, those that are ours by name and no settings."""
@@ -39,6 +46,25 @@ def complaints(where: str, called: str, told: Mapping[str, str]) -> list[str]:
     ]
 
 
+def ports_are_where_the_process_listens(manifests: Manifests) -> list[str]:
+    """What manifests call a port is the number that the process takes by its settings, or all that goes there is lost."""
+    found = []
+    for where, pod, container in each_container(manifests):
+        called = service(container).upper().replace("-", "_")
+        told = {**settings(), **environment(manifests, pod, container)}
+        for port in container.get("ports", []) if called else []:
+            listens = [
+                told[variable]
+                for name in PORTS.get(port.get("name", ""), ())
+                if (variable := f"ANTIPHON_{called}_{name}") in told
+            ]
+            if str(port["containerPort"]) not in listens[:1]:
+                found.append(
+                    f"{where}: port {port.get('name')} is {port['containerPort']}, and it listens on {listens}"
+                )
+    return found
+
+
 def variables_are_settings(manifests: Manifests) -> list[str]:
     """Of the process that gets them."""
     found = []
@@ -49,4 +75,4 @@ def variables_are_settings(manifests: Manifests) -> list[str]:
     return found
 
 
-RULES = (variables_are_settings,)
+RULES = (variables_are_settings, ports_are_where_the_process_listens)
