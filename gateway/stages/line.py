@@ -62,7 +62,7 @@ class Line(Generic[Stub]):
         return getattr(self._made, name)
 
     async def close(self) -> None:
-        """Close it, and cancel its calls."""
+        """Close it, and cancel its calls; those over a channel of before are not waited for any longer."""
         await self._channel.close()
         for task in self._closing:
             task.cancel()

@@ -252,6 +252,25 @@ async def test_a_call_outlives_the_channel_that_reaches_nobody_else(
                     pass
 
 
+async def test_whoever_closes_waits_for_no_call_on_a_channel_of_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "RENEW_SECONDS", 0.0)
+    async with replica() as leaving, asyncio.timeout(PATIENCE):
+        stages = Stages(*[f"{FIRST}:{leaving.port}"] * 3)
+        while (await stages.health())["tts"] != "SERVING":
+            pass
+        talking = Talk(stages.tts)
+        await talking.begin()
+        leaving.process.terminate()
+        while (await stages.health())["tts"] != "UNAVAILABLE":
+            pass
+        assert (await stages.health())["tts"] == "UNAVAILABLE"
+        await stages.close()
+        assert not talking.call.done()
+        assert await talking.end() == 2
+
+
 async def test_a_conversation_outlives_its_connection() -> None:
     async with (
         serving(Script()) as stages,
