@@ -7,7 +7,10 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +36,8 @@ def run(settings: LocalModelSettings) -> None:
     try:
         # It may be downloaded for minutes, in which the signals still end the process.
         path = find_model(settings.model)
-        # The server's threads inherit the mask, so that the signal waits for sigwait and ends no thread half-way.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-        server = start(settings, path)
+        with _loading():
+            server = start(settings, path)
     except AntiphonError as error:
         log.error("cannot start", reason=str(error))
         sys.exit(1)
@@ -47,6 +49,27 @@ def run(settings: LocalModelSettings) -> None:
     finish(server, settings.drain_seconds)
     # Dropping the last reference stops its threads and frees the model.
     del server
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Signals to stop end the process within, and wait for ``sigwait`` from then on.
+
+    llama.cpp holds Python's lock as long as it loads: no handler would run. What its threads inherit stays blocked, so
+    that none of them is ended half-way.
+    """
+    loaded = threading.Event()
+    for number in _STOP:
+        signal.signal(number, signal.SIG_DFL)
+    # The one thread that does not block them: it inherits the mask as it still is.
+    heeding = threading.Thread(target=loaded.wait, daemon=True)
+    heeding.start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    try:
+        yield
+    finally:
+        loaded.set()
+        heeding.join()
 
 
 def finish(server: Any, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The local language-model server is stopped while it still looks for its model."""
+"""The local language-model server is stopped: while it looks for its model, loads it, or writes."""
 
 import json
 import os
@@ -55,6 +55,40 @@ def test_a_download_from_the_hub_ends_with_the_signal(
         finally:
             process.kill()
             process.wait()
+
+
+_NEVER_LOADED = """
+import ctypes
+import unittest.mock
+CommonParams = unittest.mock.MagicMock
+def Server(parameters):
+    print("loading", flush=True)
+    # As llama.cpp does: whatever comes meanwhile, Python does not get to see it.
+    ctypes.PyDLL(None).pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_model_that_is_loaded_for_long_keeps_nobody(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    (tmp_path / "xllamacpp.py").write_text(_NEVER_LOADED)
+    model = tmp_path / "m.gguf"
+    model.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.llm_local", "--model", str(model)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(number)
+        assert process.wait(PATIENCE_SECONDS) == -number
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_reply_in_progress_is_written_to_its_end() -> None:
