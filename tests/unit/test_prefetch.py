@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from gateway import prefetch as gateway
 from services.llm_local import prefetch as llm_local
 from services.runtime import models
 from services.runtime.errors import FailedPrecondition
@@ -114,3 +116,29 @@ def test_a_voices_halves_serve_without_the_whole(tmp_path: Path) -> None:
     (tmp_path / "voice-split-1-fedcba9876543210").mkdir()
     with pytest.raises(FailedPrecondition, match="cannot read the voice"):
         split(tmp_path / "voice.onnx")
+
+
+def test_a_voice_is_cut_ahead_for_where_nothing_can_be_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    voice = tmp_path / "voice.onnx"
+    voice.write_bytes(b"v")
+    halves = tmp_path / f"voice-split-1-{sha256(b'v').hexdigest()[:16]}"
+    halves.mkdir()
+    monkeypatch.setenv("ANTIPHON_TTS_MODEL", str(voice))
+    tts.main()
+    assert capsys.readouterr().out == f"{voice}: in {halves}\n"
+
+
+def test_of_a_gateway_that_predicts_nothing_no_model_of_that_is_fetched(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    voice = tmp_path / "voice.onnx"
+    monkeypatch.setenv("ANTIPHON_GATEWAY_VOICE_MODEL", str(voice))
+    monkeypatch.setenv("ANTIPHON_GATEWAY_END_MODEL", "none")
+    gateway.main()
+    assert capsys.readouterr().out == f"{voice}: in {voice}\n"

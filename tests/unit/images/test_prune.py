@@ -132,3 +132,11 @@ def test_it_says_what_it_saved(tmp_path: Path) -> None:
     )
     assert "3 MB, less 3 MB of files and 0 MB of symbols" in done.stdout
     assert not (tmp_path / "numpy.pyi").exists()
+
+
+def test_a_library_that_wants_others_first_is_left_as_it_was(tmp_path: Path) -> None:
+    library = tmp_path / "wanting.so"
+    library.write_bytes(b"\x7fELF, and nothing that could be loaded")
+    assert prune.libraries(tmp_path) == [library]
+    assert prune.strip(library) == 0
+    assert library.read_bytes().startswith(b"\x7fELF, and")
