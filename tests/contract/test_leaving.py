@@ -104,6 +104,36 @@ async def test_over_a_websocket_it_ends_with_the_reason(
         assert [each["response"]["status"] for each in done] == ["completed"] * speaking
 
 
+async def test_what_is_answered_beside_a_conversation_is_heard_out(
+    web: aiohttp.ClientSession,
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        asked.set()
+        await go_on.wait()
+
+    async with (
+        doors(Script(before_writing=writing)) as here,
+        web.ws_connect(f"{here.http}/v1/realtime") as socket,
+        asyncio.timeout(60),
+    ):
+        client = Client(socket)
+        await client.until("session.created")
+        content = [{"type": "input_text", "text": "Why?"}]
+        question = {"type": "message", "role": "user", "content": content}
+        aside = {"conversation": "none", "input": [question]}
+        await client.send("response.create", response=aside)
+        await asked.wait()
+        leave(here)
+        assert here.admission.open == 1
+        go_on.set()
+        assert await client.closed() == aiohttp.WSCloseCode.GOING_AWAY
+        (done,) = client.all("response.done")
+        assert done["response"]["status"] == "completed"
+        assert client.got[-1]["error"]["code"] == "service_unavailable"
+
+
 async def test_over_webrtc_who_is_speaking_is_answered() -> None:
     async with (
         doors() as here,

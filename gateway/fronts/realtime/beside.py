@@ -83,6 +83,10 @@ class Beside:
             self._asides[response_id].tell(e.ReplyCancelled())
         return True
 
+    async def idle(self) -> None:
+        """Wait until those that have been begun are given."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
     async def close(self) -> None:
         """Stop all of them, at once."""
         tasks = list(self._tasks.values())

@@ -94,7 +94,9 @@ class Connection:
         self._holding: Holding
         self._recordings: Recordings
         self._clerk: Clerk
+        self._ending: Ending
         self._opened = asyncio.Event()
+        self._over = asyncio.Event()
 
     async def run(self) -> Ending:
         """From ``session.created`` until the conversation is over.
@@ -190,16 +192,17 @@ class Connection:
             session.begin()
             self._opened.set()
             try:
-                return await self._until_over()
+                return await self._until_over(beside)
             finally:
                 await beside.close()
 
-    async def _until_over(self) -> Ending:
+    async def _until_over(self, beside: Beside) -> Ending:
         writing = asyncio.create_task(self._write())
         failing = asyncio.create_task(self._outbox.failed())
-        tasks = (writing, failing)
+        closing = asyncio.create_task(self._close(beside))
+        tasks = (writing, failing, closing)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((writing, failing), return_when=asyncio.FIRST_COMPLETED)
             if failing.done():
                 failing.result()
             return writing.result()
@@ -246,18 +249,22 @@ class Connection:
             case c.Refuse():
                 self._clerk.refused()
             case c.Close(_, why):
-                self._close(why)
+                self._ending = why
+                self._over.set()
 
     def _tell_cut(self, response: Response | None) -> None:
         """Over WebRTC the server knows what was played, and so truncates without being asked."""
         if self._sound is not None and response is not None and response.item:
             self._outbox.put(truncated(response.item, self._heard_until))
 
-    def _close(self, why: Ending) -> None:
-        if why in _ENDINGS:
-            kind, code, message = _ENDINGS[why]
+    async def _close(self, beside: Beside) -> None:
+        """Once the conversation is over, tell why; behind all that is said beside it, where the client is still there."""
+        await self._over.wait()
+        if self._ending in _ENDINGS:
+            await beside.idle()
+            kind, code, message = _ENDINGS[self._ending]
             self._outbox.put(WireError(message, type=kind, code=code).to_event(""))
-        self._outbox.close(why)
+        self._outbox.close(self._ending)
 
     # --- what the client says -----------------------------------------------------------------------------
 
