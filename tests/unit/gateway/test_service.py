@@ -5,8 +5,10 @@ import logging
 import socket
 from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.access import Access
 from gateway.access.origins import Origins
@@ -17,6 +19,7 @@ from gateway.settings import GatewaySettings
 from services.runtime.admission import Admission
 from services.runtime.errors import FailedPrecondition
 from services.runtime.models import catalogue
+from tests.fakes.stages import Script, serving
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -116,6 +119,43 @@ async def test_a_taken_http_port_is_named_with_its_variable() -> None:
         gateway.register(grpc.aio.server())
         with pytest.raises(OSError, match=f":{port}.*ANTIPHON_GATEWAY_HTTP_PORT"):
             await gateway.start()
+        await gateway.stop()
+
+
+@needs_voice
+async def test_a_gateway_is_not_idle_before_it_has_answered_over_http() -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        asked.set()
+        await go_on.wait()
+
+    question = {"messages": [{"role": "user", "content": "Why?"}], "model": "default"}
+    async with (
+        serving(Script(before_writing=writing)) as stages,
+        aiohttp.ClientSession() as web,
+        asyncio.timeout(60),
+    ):
+        gateway = Gateway(
+            GatewaySettings(
+                http_port=0, end_model="none", stt=stages, llm=stages, tts=stages
+            )
+        )
+        gateway.admission = Admission(1)
+        gateway.register(grpc.aio.server())
+        with capture_logs() as lines:
+            await gateway.start()
+        (port,) = [line["port"] for line in lines if line["event"] == "http"]
+        await gateway.idle()
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        asking = asyncio.create_task(web.post(url, json=question))
+        await asked.wait()
+        idle = asyncio.create_task(gateway.idle())
+        await asyncio.sleep(0)
+        assert not idle.done()
+        go_on.set()
+        assert (await asking).status == 200
+        await idle
         await gateway.stop()
 
 
