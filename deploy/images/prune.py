@@ -8,6 +8,7 @@ Only for packages that compile nothing themselves: PyTorch's compiler wants its 
 """
 
 import argparse
+import csv
 import shutil
 import subprocess
 import sys
@@ -61,7 +62,8 @@ def superfluous(root: Path, rooms: Iterable[str]) -> list[Path]:
     found = {path for pattern in UNUSED for path in root.glob(pattern)}
     for path in root.rglob("*"):
         if path.relative_to(root).parts[0] in ROOMS:
-            unwanted = not any(_on_one_branch(path, room) for room in kept)
+            module = _module(path)
+            unwanted = not any(_on_one_branch(module, room) for room in kept)
         elif path.is_dir():
             unwanted = path.name in FOLDERS
         else:
@@ -69,6 +71,32 @@ def superfluous(root: Path, rooms: Iterable[str]) -> list[Path]:
         if unwanted:
             found.add(path)
     return sorted(path for path in found if not found & set(path.parents))
+
+
+def forget(root: Path) -> None:
+    """Take what is gone out of the list of our own files, and the hash of the wheel that all came in.
+
+    With them, a change to one service would change the images of all, and an upgrade would start all of them anew.
+
+    Args:
+        root: the ``site-packages``.
+    """
+    for information in root.glob("antiphon-*.dist-info"):
+        (information / "direct_url.json").unlink(missing_ok=True)
+        record = information / "RECORD"
+        with record.open(newline="") as file:
+            rows = [row for row in csv.reader(file) if (root / row[0]).exists()]
+        with record.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _module(path: Path) -> Path:
+    """What a compiled module was made of, and where a folder of those lies; any other path as it is."""
+    if path.name == "__pycache__":
+        return path.parent
+    if path.parent.name == "__pycache__":
+        return path.parents[1] / f"{path.name.partition('.')[0]}.py"
+    return path
 
 
 def _on_one_branch(one: Path, other: Path) -> bool:
@@ -122,6 +150,7 @@ def main() -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+    forget(chosen.root)
     removed = before - size(chosen.root)
     stripped = sum(strip(library) for library in libraries(chosen.root))
     print(

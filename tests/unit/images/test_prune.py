@@ -45,6 +45,38 @@ def test_tests_stubs_and_sources_of_compiled_modules_go(tmp_path: Path) -> None:
     }
 
 
+def test_what_was_compiled_stays_and_goes_with_its_module(tmp_path: Path) -> None:
+    root = _written(
+        tmp_path,
+        "antiphon/__pycache__/__init__.cpython-311.pyc",
+        "antiphon/__pycache__/__main__.cpython-311.pyc",
+        "gateway/__pycache__/session.cpython-311.pyc",
+        "services/stt/__pycache__/service.cpython-311.pyc",
+    )
+    assert _gone(root) == {
+        "antiphon/__pycache__/__main__.cpython-311.pyc",
+        "services/stt",
+    }
+
+
+def test_what_is_left_says_nothing_of_rooms_that_are_gone(tmp_path: Path) -> None:
+    information = "antiphon-0.1.0.dist-info"
+    root = _written(
+        tmp_path, "services/llm/prompt.py", f"{information}/direct_url.json"
+    )
+    (root / information / "RECORD").write_text(
+        "gateway/session.py,sha256=changes-often,4711\n"
+        "services/llm/prompt.py,sha256=stays,12\n"
+        f"{information}/direct_url.json,sha256=changes-often,99\n"
+        f"{information}/RECORD,,\n"
+    )
+    prune.forget(root)
+    assert not (root / information / "direct_url.json").exists()
+    assert (root / information / "RECORD").read_text() == (
+        f"services/llm/prompt.py,sha256=stays,12\n{information}/RECORD,,\n"
+    )
+
+
 def test_what_only_sounds_like_tests_stays(tmp_path: Path) -> None:
     root = _written(tmp_path, "numpy/testing/a.py", "aiohttp/test_utils.py", "tests.py")
     assert _gone(root) == set()
