@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images, starts the pipeline with compose and tests it: all of it, or what the arguments tell pytest.
-# Without Docker or compose it says what is missing, and which tests are left out for it.
-#   WITHOUT_CONTAINERS="no room"  builds and starts nothing, for that reason; the files alone are tested
+# Without Docker or compose it says what is missing, and leaves them out.
+#   WITHOUT_CONTAINERS="no room"  builds, starts and tests nothing, for that reason
 . "$(dirname "$0")/common.sh"
 
 oldest=2.24.4
@@ -32,14 +32,14 @@ if ! command -v docker >/dev/null || ! printf '%s\n' "$oldest" "$(compose_versio
   exit 0
 fi
 if [ -z "${WITHOUT_CONTAINERS:-}" ] && ! docker info >/dev/null 2>&1; then
-  export WITHOUT_CONTAINERS="no container engine answers (see what 'docker info' says)"
+  WITHOUT_CONTAINERS="no container engine answers (see what 'docker info' says)"
 fi
 if [ -n "${WITHOUT_CONTAINERS:-}" ]; then
-  say "Tests that need containers are left out: $WITHOUT_CONTAINERS"
-else
-  say "Building the images (a few minutes the first time)"
-  build
+  say "No containers here: $WITHOUT_CONTAINERS: all tests of images and compose are left out"
+  exit 0
 fi
+say "Building the images (a few minutes the first time)"
+build
 
 say "Tests of images and compose"
 [ "$#" -gt 0 ] || set -- tests/compose

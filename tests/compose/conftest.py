@@ -19,22 +19,12 @@ ERASE_LINE = "\x1b[2K"
 """Compose writes it before each line, whatever it is told."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "files_alone: needs compose, but neither engine nor image"
-    )
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs containers where there can be none; those that come up need their time."""
-    reason = os.environ.get("WITHOUT_CONTAINERS")
+    """Containers that come up need their time."""
     for item in items:
         # All that were collected are told to every folder.
-        if Path(__file__).parent not in item.path.parents:
-            continue
-        item.add_marker(pytest.mark.timeout(LONGEST_TEST))
-        if reason and item.get_closest_marker("files_alone") is None:
-            item.add_marker(pytest.mark.skip(reason=f"no containers here: {reason}"))
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(LONGEST_TEST))
 
 
 @pytest.hookimpl(wrapper=True)

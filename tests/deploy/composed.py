@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from tests.deploy.tools import ROOT, run
@@ -46,8 +47,12 @@ def project(overlays: tuple[str, ...]) -> Project:
     return config(overlays, NEEDED)
 
 
-def config(overlays: tuple[str, ...], told: Mapping[str, str]) -> Project:
-    """The same with a user's variables, in place of the user's .env.
+def config(
+    overlays: tuple[str, ...],
+    told: Mapping[str, str],
+    env_file: Path = Path(os.devnull),
+) -> Project:
+    """The same with a user's variables, and with a file in place of the user's .env.
 
     Raises:
         CompositionError: the files do not go together.
@@ -59,7 +64,7 @@ def config(overlays: tuple[str, ...], told: Mapping[str, str]) -> Project:
     named = [word for file in files for word in ("-f", file)]
     kept = ("PATH", "HOME", "DOCKER_CONFIG")
     environment = {key: os.environ[key] for key in kept if key in os.environ}
-    command = ["docker", "compose", "--env-file", os.devnull, *named, "config"]
+    command = ["docker", "compose", "--env-file", str(env_file), *named, "config"]
     done = run([*command, "--format", "json"], environment=environment | dict(told))
     if done.returncode:
         raise CompositionError(done.stderr)

@@ -47,6 +47,10 @@ def test_the_gateway_is_opened_to_others_by_whoever_says_so_and_who_may_come_in(
     assert told["environment"].items() >= keys.items()
 
 
+def test_the_example_of_settings_as_it_is_changes_nothing() -> None:
+    assert config((), NEEDED, EXAMPLE) == composed(())
+
+
 def test_the_defaults_that_the_example_of_settings_shows_are_the_defaults() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     shown = dict(re.findall(r"^#([A-Z]\w*)=(.+)$", text, re.MULTILINE))
