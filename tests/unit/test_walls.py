@@ -59,6 +59,15 @@ def test_the_conversation_imports_nothing_but_python() -> None:
             assert top not in ("asyncio", "time", "socket", "threading"), (path, module)
 
 
+def test_the_calculator_of_replicas_needs_nothing_but_python() -> None:
+    for path in modules("deploy/capacity"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top in sys.stdlib_module_names or within(
+                module, "deploy/capacity"
+            ), (path, module)
+
+
 ALLOWED = {
     "gateway/hearing": ("gateway/conversation", "services/runtime"),
     "gateway/stages": (

@@ -102,6 +102,12 @@ def test_a_lock_holds_what_the_project_asks_for(
             )
 
 
+def test_the_page_names_every_lock() -> None:
+    page = (ROOT / "requirements" / "README.md").read_text()
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        assert f"| `{lock.name}`" in page or f", `{lock.name}`" in page, lock.name
+
+
 @pytest.mark.parametrize("name", [*SERVICES, "wheel"])
 def test_images_hold_the_versions_that_were_tested(name: str) -> None:
     own, tested = _pins(_lock(name).read_text()), _pins(_lock("dev").read_text())
