@@ -88,5 +88,5 @@ def _errors() -> logging.Logger:
 
 
 def _ours(record: logging.LogRecord) -> bool:
-    theirs = HttpProcessingError, web.RequestPayloadError
+    theirs = HttpProcessingError, web.RequestPayloadError, web.HTTPRequestTimeout
     return not (record.exc_info and isinstance(record.exc_info[1], theirs))

@@ -177,8 +177,8 @@ async def test_a_gateway_that_is_going_away_takes_no_new_work(
         assert "shutting down" in got_events[-1]["error"]["message"]
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_body_that_does_not_come_is_not_waited_for_and_no_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(gate, "BODY_SECONDS", 0.05)
     async with doors() as here:
@@ -190,7 +190,9 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         )
         async with asyncio.timeout(10):
             assert b" 408 " in await reader.readline()
+            assert b"did not come within" in await reader.read()
         writer.close()
+    assert not caplog.records
 
 
 async def test_a_head_that_does_not_come_is_not_waited_for(
