@@ -84,11 +84,11 @@ def _arguments() -> argparse.Namespace:
         help=f"what make bench-models wrote on your GPU; default: the newest {gpu.REPORTS}",
     )
     arguments.add_argument(
-        "--requests-per-minute", type=_limit, help="that the model's provider allows"
+        "--requests-per-minute", type=_count, help="that the model's provider allows"
     )
     arguments.add_argument(
         "--tokens-per-minute",
-        type=_limit,
+        type=_count,
         help="that it allows, of prompt and reply together",
     )
     arguments.add_argument(
@@ -111,13 +111,6 @@ def _count(text: str) -> int:
     if not digits.isdecimal() or int(digits) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
     return int(digits)
-
-
-def _limit(text: str) -> float:
-    digits = text.replace(",", "").replace("_", "")
-    if not digits.isdecimal() or int(digits) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return float(digits)
 
 
 if __name__ == "__main__":

@@ -166,11 +166,10 @@ def _gateways(conversations: int, replica: Replica, spare: int) -> Need:
         "",
         conversations,
         replica.carried,
-        count,
-        count,
-        0,
-        count * replica.memory_mb,
-        _limit(replica),
+        replicas=count,
+        cores=count,
+        memory_mb=count * replica.memory_mb,
+        max_streams=_limit(replica),
     )
 
 
@@ -200,11 +199,10 @@ def _stage(
         engine,
         conversations * share,
         replica.carried,
-        count,
-        count,
-        0,
-        count * replica.memory_mb,
-        _limit(replica, lets_in),
+        replicas=count,
+        cores=count,
+        memory_mb=count * replica.memory_mb,
+        max_streams=_limit(replica, lets_in),
     )
 
 
@@ -219,12 +217,11 @@ def _beside(local: Need, figures: Figures) -> Need:
         "proxy",
         local.busy,
         local.carried,
-        count,
-        None if count is None else math.ceil(count * each),
-        0,
-        None if count is None else count * proxy.memory_mb,
-        local.max_streams,
-        local.missing,
+        replicas=count,
+        cores=None if count is None else math.ceil(count * each),
+        memory_mb=None if count is None else count * proxy.memory_mb,
+        max_streams=local.max_streams,
+        missing=local.missing,
     )
 
 
