@@ -9,6 +9,9 @@ from services.runtime.server import KEEPALIVE_SECONDS
 RESOLVE_SECONDS = 2.0
 """Between two questions to the name server: servers that end old connections (`services.runtime.server`) make us ask."""
 
+PONG_SECONDS = 10.0
+"""For the answer to a ping, before a server counts as gone."""
+
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": ""},
@@ -31,7 +34,10 @@ def open_channel(
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", int(PONG_SECONDS * 1000)),
+        # The first call that runs out of time sends a ping of its own. While that one is under way there is none to keep a
+        # connection alive, and gRPC would wait a minute for its answer.
+        ("grpc.http2.ping_timeout_ms", int(PONG_SECONDS * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.initial_reconnect_backoff_ms", 200),

@@ -26,6 +26,10 @@ from tests.fakes.stages import Script, serving
 if TYPE_CHECKING:
     from antiphon.v1.tts_pb2_grpc import TextToSpeechAsyncStub
 
+HUNG = 40.0
+"""Seconds after which a replica that hangs should be left out: four times what it is given, and less than the minute that gRPC
+gives it."""
+
 AGE = 0.2
 """Seconds that a connection lives here."""
 
@@ -176,6 +180,26 @@ async def test_whoever_does_not_watch_its_health_is_sent_away_too() -> None:
                     pass
             assert leaving.process.returncode is None
         assert await leaving.ended() == 0
+
+
+async def test_a_replica_that_hangs_is_left_out() -> None:
+    async with (
+        names() as server,
+        replica(FIRST) as first,
+        replica(SECOND, first.port),
+        open_channel(f"dns://{server.address}/stage:{first.port}") as channel,
+    ):
+        server.addresses = [FIRST, SECOND]
+        await until_answered_by(channel, FIRST, SECOND)
+        first.process.send_signal(signal.SIGSTOP)
+        stub, answered = LanguageModelStub(channel), 0
+        async with asyncio.timeout(HUNG):
+            while answered < 20:
+                call = stub.Generate(llm_pb2.GenerateRequest(), timeout=1)
+                try:
+                    answered = answered + 1 if await read(call) is not None else 0
+                except grpc.aio.AioRpcError:
+                    answered = 0
 
 
 async def test_a_second_signal_changes_nothing() -> None:
