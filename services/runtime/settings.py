@@ -89,10 +89,11 @@ class ProcessSettings(BaseSettings):
         except ValidationError as error:
             for problem in error.errors():
                 name = ".".join(str(part) for part in problem["loc"])
-                print(
-                    f"{cls.section}: setting {name!r}: {problem['msg']}",
-                    file=sys.stderr,
-                )
+                said = problem["msg"]
+                if problem["type"] == "extra_forbidden":
+                    known = cls.model_fields if len(problem["loc"]) == 1 else ()
+                    said = f"there is no such setting{_hint(name, known)}"
+                print(f"{cls.section}: setting {name!r}: {said}", file=sys.stderr)
             prefix = cls.model_config.get("env_prefix", "")
             print(
                 f"Settings are flags (--NAME), variables ({prefix}NAME) or lines of "
@@ -204,6 +205,9 @@ class _YamlSection(PydanticBaseSettingsSource):
 
 
 def _warn(problem: str, name: str, known: Iterable[str]) -> None:
+    print(f"warning: {problem}{_hint(name, known)}", file=sys.stderr)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, list(known), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    print(f"warning: {problem}{hint}", file=sys.stderr)
+    return f"; did you mean {near[0]}?" if near else ""

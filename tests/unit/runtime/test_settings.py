@@ -69,6 +69,34 @@ def test_a_wrong_file_is_named(
     assert "antiphon.yaml" in error or "silense" in error
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "llm: {max_streems: 2}",
+            "'max_streems': there is no such setting; did you mean max_streams?",
+        ),
+        (
+            "llm: {upstreams: [{name: a, base_url: 'http://a', model: b, ky: c}]}",
+            "'upstreams.0.ky': there is no such setting",
+        ),
+    ],
+)
+def test_a_line_that_is_no_setting_is_told_of_with_the_nearest(
+    text: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "antiphon.yaml"
+    file.write_text(text)
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    with pytest.raises(SystemExit):
+        LlmSettings.load([])
+    assert capsys.readouterr().err.splitlines()[0] == f"llm: setting {said}"
+
+
 @pytest.mark.parametrize("text", ["", "gateway:\n  # silence: 0.5\n", "# gateway:\n"])
 def test_a_section_whose_lines_are_all_comments_is_empty(
     text: str,
