@@ -150,16 +150,13 @@ class Sessions:
     def finish(self) -> None:
         """Have every conversation end with the turn in progress, and open no other."""
         self._finishing = True
-        for session in self._all():
+        for session in list(self._open):
             session.tell(InputEnded(Ending.DRAINING))
 
     def cut_off(self) -> None:
-        """End every conversation, whatever is in progress."""
-        for session in self._all():
+        """End every conversation, whatever is in progress, and with it what is said beside it."""
+        for session in list(self._open):
             session.end_early("this gateway is shutting down; try another")
-
-    def _all(self) -> list[Session]:
-        return [*self._open, *(s for a in self._beside.values() for s in a)]
 
     def _add(self, session: Session, beside: Session | None, span: Span) -> None:
         if beside is None:

@@ -60,6 +60,16 @@ async def test_who_comes_again_is_sent_to_another_gateway(
             assert got.status == 200
 
 
+async def test_a_connection_that_is_kept_ends_with_the_answer() -> None:
+    async with doors() as here, asyncio.timeout(60):
+        here.admission.drain()
+        host, port = here.http.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+
+
 @pytest.mark.parametrize("speaking", [True, False])
 async def test_over_grpc_it_ends_well_and_says_why(speaking: bool) -> None:
     async with (

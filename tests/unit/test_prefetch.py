@@ -31,6 +31,7 @@ COMMIT = "1" * 40
 def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "argv", ["prefetch"])
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.setenv("ANTIPHON_MODELS", str(tmp_path / "models"))
 
 
@@ -118,15 +119,17 @@ def test_a_voices_halves_serve_without_the_whole(tmp_path: Path) -> None:
         split(tmp_path / "voice.onnx")
 
 
+@pytest.mark.parametrize("place", [".", "models", "hf/hub"])
 def test_a_voice_is_cut_ahead_for_where_nothing_can_be_written(
+    place: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     voice = tmp_path / "voice.onnx"
     voice.write_bytes(b"v")
-    halves = tmp_path / f"voice-split-1-{sha256(b'v').hexdigest()[:16]}"
-    halves.mkdir()
+    halves = tmp_path / place / f"voice-split-1-{sha256(b'v').hexdigest()[:16]}"
+    halves.mkdir(parents=True)
     monkeypatch.setenv("ANTIPHON_TTS_MODEL", str(voice))
     tts.main()
     assert capsys.readouterr().out == f"{voice}: in {halves}\n"
