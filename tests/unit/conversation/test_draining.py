@@ -88,6 +88,17 @@ def test_what_was_begun_to_be_said_into_the_last_answer_is_dropped() -> None:
     assert closings(driver) == [Ending.DRAINING]
 
 
+def test_what_is_written_into_the_last_answer_begins_no_other_turn() -> None:
+    driver = Driver()
+    driver.answer(driver.ask(), "x" * 40, 4.0)
+    driver.tell(DRAIN)
+    driver.tell(e.TextSaid("And then?"))
+    assert closings(driver) == []
+    driver.wait(5.0)
+    assert outcomes(driver) == [Outcome.ANSWERED]
+    assert closings(driver) == [Ending.DRAINING]
+
+
 def test_who_holds_the_button_is_waited_for() -> None:
     driver = Driver(PUSH_TO_TALK)
     driver.speak(1.0)
