@@ -92,7 +92,7 @@ def test_what_is_written_into_the_last_answer_begins_no_other_turn() -> None:
     driver = Driver()
     driver.answer(driver.ask(), "x" * 40, 4.0)
     driver.tell(DRAIN)
-    driver.tell(e.TextSaid("And then?"))
+    driver.tell(e.TextSaid("And then?", respond=True))
     assert closings(driver) == []
     driver.wait(5.0)
     assert outcomes(driver) == [Outcome.ANSWERED]
