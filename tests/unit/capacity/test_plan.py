@@ -117,6 +117,12 @@ def test_each_local_model_has_a_proxy_of_its_own(figures: Figures) -> None:
     assert need(made, "llm").replicas == need(made, "llm-local").replicas
 
 
+def test_a_model_of_ones_own_has_no_provider_that_limits_it(figures: Figures) -> None:
+    made = plan(figures, 1000, provider=Provider(10.0, 1000.0))
+    assert made.beside.requests_per_minute == 0
+    assert made.beside.provider_carries is None
+
+
 def test_spare_replicas_come_on_top_of_each_kind(figures: Figures) -> None:
     bare, spared = plan(figures, 500), plan(figures, 500, spare=2)
     for one, other in zip(bare.needs, spared.needs, strict=True):

@@ -176,6 +176,17 @@ def test_a_status_that_nobody_knows_is_not_well() -> None:
         probe(address)
 
 
+def test_a_question_that_is_refused_is_no_waiting() -> None:
+    def say(connection: socket.socket) -> None:
+        # RST_STREAM, with an error's number.
+        connection.sendall(b"\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x07")
+        while connection.recv(4096):
+            pass
+
+    with talking(say) as address, pytest.raises(Unwell, match="answered with an error"):
+        probe(address)
+
+
 def test_a_page_is_well_where_it_says_so(page: str) -> None:
     assert probe(f"{page}/health") == f"{page}/health is 200"
     with pytest.raises(Unwell, match="is 503"):
