@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
 
 from tests.compose.project import ROOT, SERVICES, VERSION, docker, inspect
+from tests.fakes.certificates import make
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,6 +48,23 @@ LOCKS = {
 PACKAGES = """
 import importlib.metadata as m, json
 print(json.dumps([(d.metadata["Name"], d.version) for d in m.distributions()]))
+"""
+
+
+STRANGER = """
+import os, socket, sys
+os.dup2(1, 2)
+import grpc
+from concurrent.futures import ThreadPoolExecutor
+server = grpc.server(ThreadPoolExecutor(1))
+pair = tuple(pem.encode() for pem in sys.argv[1:])
+port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+server.start()
+with socket.create_connection(("127.0.0.1", port)) as stranger:
+    stranger.sendall(bytes(100))
+    while stranger.recv(4096):
+        pass
+server.stop(None).wait()
 """
 
 
@@ -172,3 +191,11 @@ async def test_the_models_of_the_default_lie_in_it(service: str) -> None:
     image = await built(service)
     told = await image.run("python", "-m", f"{image.module}.prefetch")
     assert any(": in /opt/models/" in line for line in told), told
+
+
+async def test_a_stranger_at_an_encrypted_port_is_no_line_of_the_log(
+    tmp_path: Path,
+) -> None:
+    pair = make(tmp_path)
+    pems = pair.key.read_text(), pair.cert.read_text()
+    assert await (await built("gateway")).run("python", "-c", STRANGER, *pems) == []
