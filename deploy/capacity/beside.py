@@ -9,8 +9,8 @@ from deploy.capacity.figures import Figures
 
 _UP_KBIT = 16_000 * 16 / 1000
 """kbit/s of a client's audio over gRPC: 16-bit PCM at 16 kHz, all the time."""
-_DOWN_KBIT = 22_050 * 16 / 1000
-"""kbit/s of an answer, at the rate of the default voice."""
+_DOWN_KBIT = 24_000 * 16 / 1000
+"""kbit/s of an answer, at the rate that a client gets unless it asks for another."""
 _DESCRIPTORS = 1
 """Of a gateway for each client: its TCP connection. WebRTC takes a UDP port for each of the gateway's addresses besides."""
 _STAGES = ("stt", "llm", "tts")

@@ -201,7 +201,7 @@ def test_every_gateway_is_connected_to_every_replica(figures: Figures) -> None:
 def test_audio_is_what_the_network_carries(figures: Figures) -> None:
     beside = plan(figures, 1000).beside
     assert beside.megabits_in == pytest.approx(256.0)
-    assert beside.megabits_out == pytest.approx(1000 * 0.3528 * 0.5)
+    assert beside.megabits_out == pytest.approx(1000 * 0.384 * 0.5)
 
 
 def test_a_hosted_model_is_asked_for_every_draft(figures: Figures) -> None:
