@@ -2,7 +2,8 @@
 
 How long does a person wait for an answer on the CPU default, how much of that is the gateway's own doing, what does
 telemetry cost, how soon is an answer silent that is interrupted, how often are people cut off or missed, what do a
-thousand turns leave behind, and what does one replica of each stage carry. Nothing is asserted here; docs/benchmarks.md keeps the figures with how they were made.
+thousand turns leave behind, and what does one replica of each stage carry. Nothing is asserted here; docs/benchmarks.md
+keeps the figures with how they were made.
 """
 
 import argparse
