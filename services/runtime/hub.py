@@ -197,6 +197,7 @@ class _Fetching:
         missing = self._cached.missing(commit, sizes)
         if not missing:
             return
+        self._cached.clear()
         total = sum(sizes[name] for name in missing)
         self._say(
             f"{self._repository}: fetching {_megabytes(total)} MB, at revision {commit}"

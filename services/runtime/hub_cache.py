@@ -108,6 +108,20 @@ class Cached:
                 continue  # it has become whole in between
         return whole + coming
 
+    def clear(self) -> None:
+        """Delete what killed downloads have left, where the Hub's client begins anew each time, and would add to it."""
+        from filelock import FileLock
+
+        locks = cache_folder() / ".locks" / self._folder.name
+        # Older clients go on where they were, in a file without a number of its own.
+        for part in (self._folder / "blobs").glob("*.*.incomplete"):
+            try:
+                # Whoever still downloads this file holds its lock.
+                with FileLock(locks / f"{part.name.partition('.')[0]}.lock", timeout=0):
+                    part.unlink(missing_ok=True)
+            except OSError as error:
+                log.debug("a part of a download stays", reason=str(error))
+
     def write_down(self, revision: str, commit: str, listing: list[str]) -> None:
         """Remember what a revision is and what belongs to it."""
         self._notes.listings[commit] = listing

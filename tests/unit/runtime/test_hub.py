@@ -8,6 +8,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from filelock import FileLock
 
 from services.runtime import hub
 from services.runtime.errors import FailedPrecondition
@@ -159,6 +160,24 @@ def test_an_interrupted_download_is_not_taken_for_a_model_and_goes_on_where_it_w
     far.asked.clear()
     assert (hub.fetch(MODEL) / "weights.bin").is_file()
     assert "config.json" not in far.downloads
+
+
+def test_what_a_killed_download_has_left_is_deleted_and_what_is_on_its_way_is_not(
+    far: ScriptedHub, tmp_path: Path
+) -> None:
+    hub.fetch(MODEL, ["config.json"])
+    (blobs,) = tmp_path.rglob("blobs")
+    killed = blobs / "abc.0f0f0f0f.incomplete"
+    coming = blobs / "def.0f0f0f0f.incomplete"
+    to_go_on_with = blobs / "ghi.incomplete"
+    for part in (killed, coming, to_go_on_with):
+        part.touch()
+    locks = blobs.parents[1] / ".locks" / blobs.parent.name
+    with FileLock(locks / "def.lock"):
+        hub.fetch(MODEL)
+    assert not killed.exists()
+    assert coming.exists()
+    assert to_go_on_with.exists()
 
 
 def test_offline_a_model_that_was_fetched_is_there(
