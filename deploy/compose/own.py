@@ -34,7 +34,8 @@ FILES = (
     Setting(
         "ANTIPHON_CONFIG",
         "./deploy/compose/config/antiphon.yaml",
-        "settings as YAML, with a section for each process; upstreams of the language model are set best there",
+        "settings as YAML, with a section for each process; upstreams of the language model are set best there; "
+        "unset, scale.yaml and gpu.yaml have files of their own",
     ),
     Setting(
         "ANTIPHON_BUDGETS",
