@@ -200,9 +200,13 @@ class Connection:
         writing = asyncio.create_task(self._write())
         failing = asyncio.create_task(self._outbox.failed())
         closing = asyncio.create_task(self._close(beside))
-        tasks = (writing, failing, closing)
+        last = (writing, failing)
+        tasks = (*last, closing)
         try:
-            await asyncio.wait((writing, failing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if closing.done():
+                closing.result()
+                await asyncio.wait(last, return_when=asyncio.FIRST_COMPLETED)
             if failing.done():
                 failing.result()
             return writing.result()
