@@ -133,11 +133,15 @@ class ServiceSettings(ProcessSettings):
         description="streams carried at once; the next one is told RESOURCE_EXHAUSTED",
     )
     max_message_bytes: int = Field(
-        default=4 * 1024 * 1024, ge=1024, description="largest gRPC message taken"
+        default=4 * 1024 * 1024,
+        ge=1024,
+        le=2**31 - 1,
+        description="largest gRPC message taken",
     )
     connection_age: float = Field(
         default=60.0,
         ge=0,
+        le=86_400,
         description="seconds after which clients are to open a new connection, and so find replicas that have come; "
         "calls under way go on; 0: never",
     )

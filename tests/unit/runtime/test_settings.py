@@ -29,6 +29,8 @@ def test_flags_win_over_the_environment_and_that_over_the_file(
         (["--silence=60"], "silence"),
         (["--port=x"], "port"),
         (["--log-level=loud"], "log_level"),
+        (["--connection-age=inf"], "connection_age"),
+        (["--max-message-bytes=2147483648"], "max_message_bytes"),
     ],
 )
 def test_a_wrong_setting_is_named(
