@@ -57,6 +57,12 @@ FAULTS: list[Fault] = [
         f"\nRUN python -m pip install --no-deps torch==2{END}",
         "in the image itself",
     ),
+    (
+        rules.its_files_can_be_read,
+        END,
+        f"\nCOPY LICENSE /opt/{END}",
+        "COPY LICENSE /opt/: without --chmod",
+    ),
     (rules.it_holds_no_secret, END, f"\nENV HF_TOKEN=hf{END}", "ENV HF_TOKEN"),
     (rules.it_holds_no_secret, END, f"\nARG API_KEY{END}", "ARG API_KEY"),
     (

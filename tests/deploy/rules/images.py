@@ -91,6 +91,15 @@ def nothing_stays_that_builds(dockerfile: Dockerfile) -> list[str]:
     ]
 
 
+def its_files_can_be_read(dockerfile: Dockerfile) -> list[str]:
+    """What comes from the context says its mode: that of a checkout is its owner's (umask), who is another user."""
+    return [
+        f"COPY {each.text}: without --chmod"
+        for each in dockerfile.made()
+        if each.name == "COPY" and each.sources and "--chmod=" not in each.text
+    ]
+
+
 def it_holds_no_secret(dockerfile: Dockerfile) -> list[str]:
     """ARG and ENV stay in an image's history for everybody to read."""
     return [
@@ -151,6 +160,7 @@ RULES = (
     it_says_how_it_is,
     nothing_comes_unseen,
     nothing_stays_that_builds,
+    its_files_can_be_read,
     it_holds_no_secret,
     its_variables_are_settings,
     it_says_what_it_is,
