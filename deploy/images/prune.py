@@ -1,10 +1,9 @@
-"""``python deploy/images/prune.py ROOT --rooms ROOM...`` takes out of an image's packages what no process of ours reads.
+"""``python deploy/images/prune.py ROOT [--rooms ROOM...]`` takes out of an image's packages what no process of ours reads.
 
-ROOT is the environment's ``site-packages``. What goes: tests, sources of compiled modules, stubs and headers; parts of
-packages that are for training, converting or other programs (`UNUSED`); our own rooms but those named; and the symbols
-of shared libraries that only debuggers read, by ``strip``. A library that loaded before has to load afterwards.
-
-Packages that compile something themselves are kept whole (``--keep-packages``): PyTorch's compiler wants its headers.
+ROOT is a ``site-packages``, of others' packages or of our own code. What goes: tests, sources of compiled modules, stubs
+and headers; parts of packages that are for training, converting or other programs (`UNUSED`); our own rooms but those
+named; and the symbols of shared libraries that only debuggers read, by ``strip``. A library that loaded before has to
+load afterwards.
 """
 
 import argparse
@@ -51,25 +50,19 @@ NEEDED_ROOMS = (
 _LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
 
 
-def superfluous(
-    root: Path, rooms: Iterable[str], *, keep_packages: bool = False
-) -> list[Path]:
+def superfluous(root: Path, rooms: Iterable[str]) -> list[Path]:
     """What is to go: folders and files below ``root``, none inside another.
 
     Args:
         root: the ``site-packages``.
         rooms: paths of the rooms of ours that stay, as ``services/stt``.
-        keep_packages: whether all that is not ours stays.
     """
     kept = [root / room for room in (*NEEDED_ROOMS, *rooms)]
-    patterns = () if keep_packages else UNUSED
-    found = {path for pattern in patterns for path in root.glob(pattern)}
+    found = {path for pattern in UNUSED for path in root.glob(pattern)}
     for path in root.rglob("*"):
         if path.relative_to(root).parts[0] in ROOMS:
             module = _module(path)
             unwanted = not any(_on_one_branch(module, room) for room in kept)
-        elif keep_packages:
-            unwanted = False
         elif path.is_dir():
             unwanted = path.name in FOLDERS
         else:
@@ -145,26 +138,20 @@ def strip(library: Path) -> int:
 def main() -> None:
     """Prune as the command line says, and tell what it saved."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("root", type=Path, help="the environment's site-packages")
+    parser.add_argument("root", type=Path, help="the folder of packages")
     parser.add_argument(
-        "--rooms", nargs="+", required=True, help="rooms of ours that stay"
-    )
-    parser.add_argument(
-        "--keep-packages", action="store_true", help="prune nothing but rooms of ours"
+        "--rooms", nargs="+", default=(), help="rooms of ours that stay; default: none"
     )
     chosen = parser.parse_args()
     before = size(chosen.root)
-    for path in superfluous(
-        chosen.root, chosen.rooms, keep_packages=chosen.keep_packages
-    ):
+    for path in superfluous(chosen.root, chosen.rooms):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
     forget(chosen.root)
     removed = before - size(chosen.root)
-    symbols = [] if chosen.keep_packages else libraries(chosen.root)
-    stripped = sum(strip(library) for library in symbols)
+    stripped = sum(strip(library) for library in libraries(chosen.root))
     print(
         f"{chosen.root}: {before / 1e6:.0f} MB, less {removed / 1e6:.0f} MB of files and {stripped / 1e6:.0f} MB of symbols"
     )

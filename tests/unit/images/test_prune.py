@@ -45,21 +45,6 @@ def test_tests_stubs_and_sources_of_compiled_modules_go(tmp_path: Path) -> None:
     }
 
 
-def test_packages_that_compile_something_stay_whole_beside_our_rooms(
-    tmp_path: Path,
-) -> None:
-    root = _written(
-        tmp_path,
-        "torch/include/ATen.h",
-        "numpy/tests/test_core.py",
-        "onnxruntime/tools/convert.py",
-        "gateway/session.py",
-        "services/tts/service.py",
-    )
-    found = prune.superfluous(root, ["services/tts"], keep_packages=True)
-    assert found == [root / "gateway"]
-
-
 def test_what_was_compiled_stays_and_goes_with_its_module(tmp_path: Path) -> None:
     root = _written(
         tmp_path,
