@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -143,7 +143,7 @@ class ServiceSettings(ProcessSettings):
         ge=0,
         le=86_400,
         description="seconds after which clients are to open a new connection, and so find replicas that have come; "
-        "calls under way go on; 0: never",
+        "calls under way go on; 0: never, else 0.1 or more",
     )
     drain_seconds: float = Field(
         default=150.0,
@@ -151,6 +151,14 @@ class ServiceSettings(ProcessSettings):
         description="seconds for work in progress to finish after SIGTERM, which an utterance of two minutes takes; who is idle "
         "leaves at once",
     )
+
+    @field_validator("connection_age")
+    @classmethod
+    def _lives_a_while(cls, age: float) -> float:
+        # gRPC counts whole milliseconds, and a connection of none takes no call.
+        if 0 < age < 0.1:
+            raise ValueError("a connection's age is 0 for no limit, or at least 0.1 s")
+        return age
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -30,6 +30,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(
         (["--port=x"], "port"),
         (["--log-level=loud"], "log_level"),
         (["--connection-age=inf"], "connection_age"),
+        (["--connection-age=0.0004"], "connection_age"),
         (["--max-message-bytes=2147483648"], "max_message_bytes"),
     ],
 )
